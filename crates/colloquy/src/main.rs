@@ -1,0 +1,2 @@
+//! The binary: subcommands, nothing else.
+fn main() {}

@@ -1,0 +1,5 @@
+//! The session machine.
+
+pub mod io;
+
+pub use io::{Input, MediaFact, Notice, Output, Request, State};

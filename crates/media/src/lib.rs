@@ -1,0 +1,1 @@
+//! Media without sockets: the WebRTC peer, Opus, playout, voice activity, recording.

@@ -1,0 +1,1 @@
+//! Speech-to-speech wire protocols as codecs: frames in, events out.

@@ -1,0 +1,16 @@
+//! The daemon: sockets, tasks, HTTP, metrics. It acts; it does not decide.
+//!
+//! ```text
+//! http ──> app::App ──> session::Registry ──> one session task + one media task + one link task per session
+//!                   └──> store (journal, jobs) <── work: workers that turn an ended session into a report
+//! ```
+
+pub mod app;
+pub mod boot;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod session;
+pub mod study;
+pub mod work;

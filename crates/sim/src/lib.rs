@@ -1,0 +1,1 @@
+//! Provider simulators and synthetic participants: a product of ours, and the test bench.

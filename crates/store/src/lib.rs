@@ -1,0 +1,1 @@
+//! Everything durable, and the only crate that knows SQL or object storage.
