@@ -98,7 +98,9 @@ impl Component {
     /// The component of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Component> {
-        Component::ALL.into_iter().find(|component| component.name() == name)
+        Component::ALL
+            .into_iter()
+            .find(|component| component.name() == name)
     }
 }
 
@@ -129,7 +131,10 @@ impl Usage {
     /// The quantity of one component.
     #[must_use]
     pub fn get(&self, component: Component) -> u64 {
-        self.0.iter().find(|(known, _)| *known == component).map_or(0, |(_, quantity)| *quantity)
+        self.0
+            .iter()
+            .find(|(known, _)| *known == component)
+            .map_or(0, |(_, quantity)| *quantity)
     }
 
     /// What was used, in the order in which it was added.
@@ -174,10 +179,18 @@ impl Prices {
         usage
             .iter()
             .map(|(component, quantity)| {
-                let price = self.0.iter().find(|(known, _)| *known == component).map_or(0, |(_, price)| *price);
+                let price = self
+                    .0
+                    .iter()
+                    .find(|(known, _)| *known == component)
+                    .map_or(0, |(_, price)| *price);
                 let exact = i128::from(price).saturating_mul(i128::from(quantity));
                 let rounded = exact.saturating_add(500_000) / 1_000_000;
-                Charge { component, quantity, cost: MicroUsd(i64::try_from(rounded).unwrap_or(i64::MAX)) }
+                Charge {
+                    component,
+                    quantity,
+                    cost: MicroUsd(i64::try_from(rounded).unwrap_or(i64::MAX)),
+                }
             })
             .collect()
     }

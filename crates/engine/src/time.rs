@@ -49,7 +49,10 @@ impl Add<Duration> for Mono {
     type Output = Mono;
 
     fn add(self, span: Duration) -> Mono {
-        Mono(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Mono(
+            self.0
+                .saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -57,6 +60,9 @@ impl Sub<Duration> for Mono {
     type Output = Mono;
 
     fn sub(self, span: Duration) -> Mono {
-        Mono(self.0.saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Mono(
+            self.0
+                .saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 }
