@@ -1,0 +1,184 @@
+//! Durable work: a row, a lease, and an idempotent job.
+
+use engine::ids::SessionId;
+use serde_json::Value;
+
+/// A queue of its own. A slow lane never blocks another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Finish the recording.
+    Recording,
+    /// Code segments.
+    Enrichment,
+    /// Assemble reports.
+    Analysis,
+}
+
+impl Lane {
+    /// All lanes.
+    pub const ALL: [Lane; 3] = [Lane::Recording, Lane::Enrichment, Lane::Analysis];
+
+    /// The name in database, API and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Lane::Recording => "recording",
+            Lane::Enrichment => "enrichment",
+            Lane::Analysis => "analysis",
+        }
+    }
+
+    /// The lane of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Lane> {
+        Lane::ALL.into_iter().find(|lane| lane.name() == name)
+    }
+}
+
+/// Work to be done. There is at most one job per kind, session and key, for ever: putting it again does nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJob {
+    /// In which lane.
+    pub lane: Lane,
+    /// What is to be done, such as `finish_recording`.
+    pub kind: String,
+    /// For which session.
+    pub session_id: SessionId,
+    /// What tells it from other jobs of its kind and session, such as `1-10`; may be empty.
+    pub key: String,
+    /// Greater goes first. By convention the session's end in microseconds, so that the newest finished one is first.
+    pub rank: i64,
+    /// What the worker needs to know. No words of people.
+    pub body: Value,
+}
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobState {
+    /// Waits for a worker (perhaps until a later time).
+    Ready,
+    /// A worker has it.
+    Leased,
+    /// Done.
+    Done,
+    /// Given up; a person must look.
+    Dead,
+}
+
+impl JobState {
+    /// All states.
+    pub const ALL: [JobState; 4] = [
+        JobState::Ready,
+        JobState::Leased,
+        JobState::Done,
+        JobState::Dead,
+    ];
+
+    /// The name in API and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            JobState::Ready => "ready",
+            JobState::Leased => "leased",
+            JobState::Done => "done",
+            JobState::Dead => "dead",
+        }
+    }
+
+    /// The number in the database: small, because partial indexes stand on it.
+    pub(crate) const fn code(self) -> i64 {
+        match self {
+            JobState::Ready => 0,
+            JobState::Leased => 1,
+            JobState::Done => 2,
+            JobState::Dead => 3,
+        }
+    }
+
+    pub(crate) fn from_code(code: i64) -> Option<JobState> {
+        JobState::ALL.into_iter().find(|state| state.code() == code)
+    }
+}
+
+/// The right of one worker to do one job, for a limited time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    /// The job.
+    pub job_id: i64,
+    /// Generation of the lease: a completion with an older one is refused.
+    pub fence: i64,
+    /// Attempts that count so far, this one included. Leases that ran out count, so that a job which kills its worker is
+    /// seen.
+    pub attempts: u32,
+    /// In which lane.
+    pub lane: Lane,
+    /// What is to be done.
+    pub kind: String,
+    /// For which session.
+    pub session_id: SessionId,
+    /// What tells it from others of its kind and session.
+    pub key: String,
+    /// Its place in the order.
+    pub rank: i64,
+    /// What the worker needs to know.
+    pub body: Value,
+}
+
+/// What becomes of a job that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Again, not before this moment (microseconds UTC).
+    At(i64),
+    /// Never: a dead letter.
+    Dead,
+}
+
+/// Which jobs to list, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Only in this lane.
+    pub lane: Option<Lane>,
+    /// Only in this state.
+    pub state: Option<JobState>,
+    /// Only of this session.
+    pub session_id: Option<SessionId>,
+    /// Only with a smaller id: the last of the page before.
+    pub before: Option<i64>,
+    /// At most so many; 0 takes 50, and 500 is the most.
+    pub limit: u32,
+}
+
+/// A job as the console shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRow {
+    /// Its id.
+    pub job_id: i64,
+    /// In which lane.
+    pub lane: Lane,
+    /// What is to be done.
+    pub kind: String,
+    /// For which session.
+    pub session_id: SessionId,
+    /// What tells it from others of its kind and session.
+    pub key: String,
+    /// Its place in the order.
+    pub rank: i64,
+    /// Where it is.
+    pub state: JobState,
+    /// Attempts that count.
+    pub attempts: u32,
+    /// Not before this moment.
+    pub not_before_us: i64,
+    /// When its lease runs out.
+    pub lease_until_us: Option<i64>,
+    /// Which node has it, or had it last.
+    pub owner: Option<String>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When it was put.
+    pub created_at_us: i64,
+    /// When it was done or given up.
+    pub ended_at_us: Option<i64>,
+    /// What the worker needs to know.
+    pub body: Value,
+}

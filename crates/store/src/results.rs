@@ -1,0 +1,181 @@
+//! What the work after an interview brings forth.
+
+use engine::cost::Charge;
+use engine::ids::{PhaseId, TurnNo};
+use serde_json::Value;
+
+use crate::job::NewJob;
+
+/// What a job achieved. Committed together with the job's completion, or not at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Completion {
+    /// Segments of the session. A number that is on record already stays as it is.
+    pub segments: Vec<NewSegment>,
+    /// Codings of segments that are on record (or in `segments`).
+    pub codings: Vec<NewCoding>,
+    /// The session's report; replaces an older one.
+    pub report: Option<Value>,
+    /// What it cost.
+    pub charges: Vec<Charge>,
+    /// The finished recording; replaces an older one.
+    pub recording: Option<RecordingRow>,
+    /// Work that follows.
+    pub jobs: Vec<NewJob>,
+}
+
+/// A turn, or a part of a long one, to be coded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSegment {
+    /// Counted from 1 in speech order.
+    pub segment_no: u32,
+    /// The turn that it is (a part) of.
+    pub turn: TurnNo,
+    /// Its words.
+    pub text: String,
+    /// Start on the recording's timeline.
+    pub start_ms: u64,
+    /// End on the recording's timeline.
+    pub end_ms: u64,
+    /// In which phase.
+    pub phase: PhaseId,
+    /// BCP 47 language.
+    pub language: String,
+}
+
+/// A coding of one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCoding {
+    /// Of which segment.
+    pub segment_no: u32,
+    /// What it says.
+    pub coding: CodingRow,
+}
+
+/// Sentiment of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sentiment {
+    /// Positive.
+    Positive,
+    /// Neither.
+    Neutral,
+    /// Negative.
+    Negative,
+}
+
+impl Sentiment {
+    /// All of them.
+    pub const ALL: [Sentiment; 3] = [Sentiment::Positive, Sentiment::Neutral, Sentiment::Negative];
+
+    /// The name in database, API and model output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Sentiment::Positive => "positive",
+            Sentiment::Neutral => "neutral",
+            Sentiment::Negative => "negative",
+        }
+    }
+
+    /// The sentiment of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Sentiment> {
+        Sentiment::ALL
+            .into_iter()
+            .find(|sentiment| sentiment.name() == name)
+    }
+}
+
+/// What a segment says, according to a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodingRow {
+    /// Its sentiment.
+    pub sentiment: Sentiment,
+    /// How strong: -1,000 (negative) to 1,000 (positive).
+    pub score_permille: i32,
+    /// Topics: ids of the codebook, or open labels.
+    pub topics: Vec<String>,
+    /// A key quote, if there is one. A verbatim part of the segment's text, or the completion is refused.
+    pub quote: Option<QuoteSpan>,
+    /// The model that coded.
+    pub model: String,
+    /// Version of the instructions that it was given.
+    pub prompt_version: String,
+    /// Version of the schema that it answered in.
+    pub schema_version: String,
+}
+
+/// A part of a segment's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuoteSpan {
+    /// Its first character: Unicode scalar values from the start of the segment's text, not bytes.
+    pub start_char: u32,
+    /// One past its last character.
+    pub end_char: u32,
+    /// The words between the two.
+    pub text: String,
+}
+
+impl QuoteSpan {
+    /// Whether this is word for word what stands at this place of `segment`.
+    #[must_use]
+    pub fn is_verbatim(&self, segment: &str) -> bool {
+        let Some(length) = self
+            .end_char
+            .checked_sub(self.start_char)
+            .filter(|length| *length > 0)
+        else {
+            return false;
+        };
+        let mut rest = segment.chars().skip(self.start_char as usize);
+        let mut quoted = self.text.chars();
+        (0..length).all(|_| {
+            rest.next()
+                .is_some_and(|character| quoted.next() == Some(character))
+        }) && quoted.next().is_none()
+    }
+}
+
+/// A segment with its latest coding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentRow {
+    /// Counted from 1 in speech order.
+    pub segment_no: u32,
+    /// The turn that it is (a part) of.
+    pub turn: TurnNo,
+    /// Its words.
+    pub text: String,
+    /// Start on the recording's timeline.
+    pub start_ms: u64,
+    /// End on the recording's timeline.
+    pub end_ms: u64,
+    /// In which phase.
+    pub phase: PhaseId,
+    /// BCP 47 language.
+    pub language: String,
+    /// What it says, once it was coded.
+    pub coding: Option<CodingRow>,
+}
+
+/// A finished recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingRow {
+    /// Name of its object, for `Store::get_object`.
+    pub object: String,
+    /// Its length.
+    pub duration_ms: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Its waveform.
+    pub peaks: Peaks,
+}
+
+/// A waveform: the loudest moment of each stretch, 0 to 255.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Peaks {
+    /// Length of a stretch.
+    pub ms_per_peak: u32,
+    /// The participant's.
+    pub participant: Vec<u8>,
+    /// The interviewer's.
+    pub interviewer: Vec<u8>,
+}
