@@ -1,1 +1,23 @@
 //! Media without sockets: the WebRTC peer, Opus, playout, voice activity, recording.
+//!
+//! Everything here is sans-IO: datagrams and moments go in, datagrams, audio, facts and recording chunks come out.
+//! Nothing reads a clock, opens a socket or spawns. `server` owns one [`Desk`] per session; `sim` uses [`Peer`] from
+//! the other side.
+
+pub mod demux;
+mod desk;
+mod net;
+mod offer;
+pub mod opus;
+mod peer;
+pub mod record;
+mod stats;
+pub mod stereo;
+pub mod vad;
+
+pub use desk::{Desk, DeskConfig, DeskError, DeskFact, DeskOutput, Recording};
+pub use net::{Certificate, Datagram, NetConfig, Proto};
+pub use offer::{Answer, OfferError};
+pub use peer::{AnswerError, Peer, PeerConfig, PeerOutput};
+pub use record::Chunk;
+pub use stats::{DeskStats, LatencySamples};
