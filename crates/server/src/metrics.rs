@@ -1,1 +1,161 @@
-//! (being written)
+//! What an operator can see at `/metrics`. The doc comment of a field is its HELP text; the six numbers come first, and
+//! a further one needs an incident that wanted it. Base units (seconds, dollars); every label value is enumerated and
+//! starts at zero, so that a series never appears only when something goes wrong.
+
+use std::sync::atomic::AtomicU64;
+
+use engine::journal::Outcome;
+use engine::link::FaultCategory;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// A counter with one label.
+pub type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+/// A counter of dollars.
+pub type Dollars = Counter<f64, AtomicU64>;
+
+macro_rules! metrics {
+    ($(#[doc = $help:literal] $field:ident: $kind:ty = $name:literal, $make:expr;)*) => {
+        /// All metrics, shared by reference.
+        pub struct Metrics {
+            registry: Registry,
+            $(#[doc = $help] pub $field: $kind,)*
+        }
+
+        impl Metrics {
+            /// Makes and registers all metrics, each at zero.
+            #[must_use]
+            pub fn new() -> Metrics {
+                let mut registry = Registry::with_prefix("colloquy");
+                $(
+                    let $field: $kind = $make;
+                    registry.register($name, $help.trim().trim_end_matches('.'), $field.clone());
+                )*
+                let metrics = Metrics { registry, $($field,)* };
+                metrics.fill_labels();
+                metrics
+            }
+
+            /// The names of all metrics, as registered (counters gain `_total`).
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+        }
+    };
+}
+
+metrics! {
+    #[doc = " Sessions whose task is running."]
+    sessions_live: Gauge = "sessions_live", Gauge::default();
+    #[doc = " Time to first voice: first participant audio in to first interviewer audio out, in seconds."]
+    first_voice_seconds: Histogram = "first_voice_seconds", histogram();
+    #[doc = " Response latency: end of the participant's speech to first interviewer audio out, in seconds."]
+    response_latency_seconds: Histogram = "response_latency_seconds", histogram();
+    #[doc = " Faults of providers by category."]
+    provider_faults: Labelled = "provider_faults", Family::default();
+    #[doc = " Responses asked of providers (with the faults above this gives the error rate)."]
+    provider_responses: Counter = "provider_responses", Counter::default();
+    #[doc = " Segments that wait for enrichment."]
+    enrichment_queue_segments: Gauge = "enrichment_queue_segments", Gauge::default();
+    #[doc = " Cost of ended sessions, in dollars (with sessions_ended this gives the cost per session)."]
+    ended_cost_usd: Dollars = "ended_cost_usd", Counter::default();
+    #[doc = " Ended sessions by outcome."]
+    sessions_ended: Labelled = "sessions_ended", Family::default();
+    #[doc = " Sessions whose task panicked; each ended alone."]
+    session_panics: Counter = "session_panics", Counter::default();
+    #[doc = " Things dropped because a queue was full or their owner was gone, by kind."]
+    dropped: Labelled = "dropped", Family::default();
+    #[doc = " Writes that failed, by what was written."]
+    write_failures: Labelled = "write_failures", Family::default();
+    #[doc = " Requests refused, by reason."]
+    refused: Labelled = "refused", Family::default();
+    #[doc = " Jobs that ended as dead letters."]
+    dead_jobs: Counter = "dead_jobs", Counter::default();
+}
+
+/// Kinds in `dropped`.
+pub const DROPPED: &[&str] = &[
+    "datagram",
+    "audio_in",
+    "audio_out",
+    "unknown_datagram",
+    "caption",
+    "stale_fact",
+];
+/// Kinds in `write_failures`.
+pub const WRITES: &[&str] = &["journal", "recording", "finish"];
+/// Reasons in `refused`.
+pub const REFUSALS: &[&str] = &["rate", "full", "link", "token", "offer", "body"];
+
+impl Metrics {
+    /// The text that Prometheus scrapes.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a String cannot fail");
+        text
+    }
+
+    fn fill_labels(&self) {
+        for category in [
+            FaultCategory::Retryable,
+            FaultCategory::RateLimited,
+            FaultCategory::Expired,
+            FaultCategory::Misconfigured,
+            FaultCategory::Malformed,
+        ] {
+            drop(
+                self.provider_faults
+                    .get_or_create(&[("category", category.name())]),
+            );
+        }
+        for outcome in Outcome::ALL {
+            drop(
+                self.sessions_ended
+                    .get_or_create(&[("outcome", outcome.name())]),
+            );
+        }
+        let fill = |family: &Labelled, label, values: &[&'static str]| {
+            for value in values {
+                drop(family.get_or_create(&[(label, *value)]));
+            }
+        };
+        fill(&self.dropped, "kind", DROPPED);
+        fill(&self.write_failures, "kind", WRITES);
+        fill(&self.refused, "reason", REFUSALS);
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+/// Buckets that resolve the thresholds of both latencies: 0.3, 0.5 and 0.8 s for responses, 2 and 3 s for first voice.
+fn histogram() -> Histogram {
+    Histogram::new([
+        0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+
+    #[test]
+    fn every_known_label_is_there_before_anything_happened() {
+        let text = Metrics::new().text();
+        assert!(
+            text.contains("colloquy_sessions_ended_total{outcome=\"no_show\"} 0"),
+            "{text}"
+        );
+        assert!(
+            text.contains("colloquy_provider_faults_total{category=\"malformed\"} 0"),
+            "{text}"
+        );
+        assert!(text.contains("colloquy_sessions_live 0"), "{text}");
+    }
+}

@@ -1,0 +1,70 @@
+# Two commands matter: `make demo` and `make test`. Everything CI runs is a target here too.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+.PHONY: help setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: ## Install what is missing to build (cmake, a C compiler)
+	@scripts/setup.sh
+
+setup-browser:
+	@scripts/setup.sh --browser
+
+web/node_modules: web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules $(shell find web/src web/index.html web/public web/vite.config.ts -type f 2>/dev/null)
+	npm --prefix web run --silent build
+
+web: web/dist/index.html ## Build the web pages that the binary embeds
+
+build: setup web ## Build the binary for development
+	cargo build --locked -p colloquy
+
+release: setup web ## Build the binary for production: target/release/colloquy
+	cargo build --locked --release -p colloquy
+
+demo: build ## Run one whole interview with the simulator, then keep serving (ONCE=1: exit after the report)
+	@target/debug/colloquy demo $(if $(ONCE),--once) $(DEMO_ARGS)
+
+test: setup web test-rust test-web e2e ## All tests: Rust, web pages, and a real browser against the real server
+
+test-rust: setup web
+	cargo test --locked --workspace
+
+test-web: web/node_modules
+	npm --prefix web test
+
+e2e: build setup-browser ## A real Chromium goes from link to thank-you page
+	npm --prefix web run e2e
+
+lint: fmt ## Clippy and the web linters, warnings denied
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	npm --prefix web run lint
+	npm --prefix web run typecheck
+	npm --prefix web run format:check
+
+fmt:
+	cargo fmt --all -- --check
+
+doc: ## Build the API documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+deny: ## Licences, sources and advisories of the dependencies
+	@scripts/deny.sh
+
+bench: release ## Measure, print, and write target/bench.json
+	cargo build --locked --release -p engine --example walk
+	cargo build --locked --release -p store --example journal_rate
+	target/release/colloquy bench --out target/bench.json
+
+ci: ## What the gate runs
+	.ci/run
+
+clean:
+	cargo clean
+	rm -rf web/dist web/node_modules demo-data

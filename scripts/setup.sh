@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs what a fresh Debian lacks to build and test Colloquy. Does nothing where everything is there.
+# Rust, Node and Python are expected; see README.md.
+set -euo pipefail
+
+need=()
+command -v cmake >/dev/null || need+=(cmake)
+command -v cc >/dev/null || need+=(gcc)
+command -v c++ >/dev/null || need+=(g++)
+command -v make >/dev/null || need+=(make)
+if [ "${1:-}" = "--browser" ]; then
+  command -v chromium >/dev/null || need+=(chromium)
+fi
+
+for tool in cargo node npm; do
+  if ! command -v "$tool" >/dev/null; then
+    echo "setup: $tool is missing. Install Rust (rustup.rs) and Node 20 or newer, then run this again." >&2
+    exit 1
+  fi
+done
+
+if [ "${#need[@]}" -gt 0 ]; then
+  echo "setup: installing ${need[*]}"
+  run=()
+  [ "$(id -u)" = 0 ] || run=(sudo)
+  if ! command -v apt-get >/dev/null || { [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; }; then
+    echo "setup: cannot install packages here (no apt-get, or not root and no sudo). Install ${need[*]} yourself and run this again." >&2
+    exit 1
+  fi
+  DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+fi
