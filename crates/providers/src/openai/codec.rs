@@ -12,6 +12,7 @@
 mod batch;
 mod events;
 mod items;
+mod responses;
 mod says;
 
 use engine::ids::ItemId;

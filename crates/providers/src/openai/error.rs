@@ -49,6 +49,15 @@ impl ErrorClass {
             }
         }
     }
+
+    /// The category, where something that was asked for will not come, whatever the error's name.
+    pub(crate) fn failure(self) -> FaultCategory {
+        if self == ErrorClass::Benign {
+            FaultCategory::Retryable
+        } else {
+            self.category()
+        }
+    }
 }
 
 fn by_name(name: &str) -> Option<ErrorClass> {

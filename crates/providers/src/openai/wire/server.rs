@@ -207,14 +207,17 @@ pub(crate) fn read(frame: &str) -> Read<'_> {
     match serde_json::from_str::<Event<'_>>(frame) {
         Ok(event) => Read::Event(Kind::of(&event.kind), event),
         Err(error) => match serde_json::from_str::<Head<'_>>(frame) {
-            Ok(head) => match Kind::of(&head.kind) {
-                kind @ (Kind::Ignored | Kind::Unknown) => Read::Event(kind, Event::default()),
-                _ => Read::Malformed(format!(
-                    "`{}` has a field of the wrong kind at column {}",
-                    head.kind,
-                    error.column()
-                )),
-            },
+            Ok(head) => {
+                let kind = Kind::of(&head.kind);
+                if matches!(kind, Kind::Ignored | Kind::Unknown) {
+                    return Read::Event(kind, Event::default());
+                }
+                let column = error.column();
+                Read::Malformed(format!(
+                    "`{}` has a field of the wrong kind at column {column}",
+                    head.kind
+                ))
+            }
             Err(error) if error.is_data() => {
                 Read::Malformed("a JSON value without a type".to_owned())
             }
