@@ -1,0 +1,171 @@
+/** The participant's page: `/i#SECRET`. The secret stays in the fragment, which browsers never send. */
+
+import { useCallback, useEffect, useMemo, useReducer } from "react";
+import { ApiError, asProblem, type Problem } from "../api/problem";
+import type { Completion } from "../api/types";
+import "../styles/participant.css";
+import { flow, START, type FlowEvent, type Step } from "./flow";
+import { Shell, StepCard } from "./Shell";
+import { ParticipantApi } from "./signal";
+import { Away, Declined, LinkProblem, Thanks } from "./steps/Ends";
+import { InterviewStep } from "./steps/Interview";
+import { MicrophoneStep } from "./steps/Microphone";
+import { Welcome } from "./steps/Welcome";
+import { useMicrophone } from "./useMicrophone";
+
+/** Where each step stands among the four that a participant sees. */
+const PLACE: Record<Step["step"], number | null> = {
+  loading: null,
+  problem: null,
+  welcome: 0,
+  declined: null,
+  microphone: 1,
+  interview: 2,
+  away: 2,
+  thanks: 3,
+};
+
+export default function ParticipantPage() {
+  const secret = useMemo(() => window.location.hash.slice(1), []);
+  const api = useMemo(() => new ParticipantApi(secret), [secret]);
+  const [{ current, participation }, tell] = useReducer(flow, START);
+  const microphone = useMicrophone(tell);
+  const { close } = microphone;
+  const loading = current.step === "loading";
+
+  useEffect(() => {
+    // Another link pasted into the same tab is another session.
+    const reload = () => window.location.reload();
+    window.addEventListener("hashchange", reload);
+    return () => window.removeEventListener("hashchange", reload);
+  }, []);
+
+  useEffect(() => {
+    if (!loading) return;
+    // Also what a mail program cut or changed: such a thing cannot even be sent.
+    if (!/^[\x21-\x7e]+$/.test(secret)) {
+      tell({ type: "load_failed", problem: INCOMPLETE });
+      return;
+    }
+    let gone = false;
+    const tellIfHere = (event: FlowEvent) => {
+      if (!gone) tell(event);
+    };
+    api.participation().then(
+      (participation) => tellIfHere({ type: "loaded", participation }),
+      (error: unknown) => tellIfHere({ type: "load_failed", problem: asProblem(error) }),
+    );
+    return () => {
+      gone = true;
+    };
+  }, [api, loading, secret]);
+
+  const needsMicrophone = current.step === "microphone" || current.step === "interview";
+  useEffect(() => {
+    // The recording light goes out as soon as it is not needed.
+    if (!needsMicrophone) close();
+  }, [needsMicrophone, close]);
+
+  const consent = (accepted: boolean) => {
+    tell({ type: "consent_sent", accepted });
+    api.consent(accepted).then(
+      (stored) => tell({ type: "consent_stored", participation: stored }),
+      (error: unknown) => tell({ type: "consent_failed", problem: asProblem(error) }),
+    );
+  };
+  const heard = useCallback(() => tell({ type: "mic_heard" }), []);
+  const denied = useCallback(() => tell({ type: "mic_failed", fault: "denied" }), []);
+  const ended = (outcome: string, completion: Completion | null) => tell({ type: "ended", outcome, completion });
+  const refused = (problem: Problem) => {
+    // "Gone" may mean that the interview came to its end while we were away: then that is what to show.
+    api.participation().then(
+      ({ state, outcome, completion }) => {
+        if (state === "ended") ended(outcome ?? "partial", completion ?? null);
+        else tell({ type: "call_refused", problem });
+      },
+      (error: unknown) =>
+        tell({ type: "call_refused", problem: error instanceof ApiError ? problem : asProblem(error) }),
+    );
+  };
+
+  return (
+    <Shell organisation={participation?.study.organisation ?? null} at={PLACE[current.step]}>
+      {body()}
+    </Shell>
+  );
+
+  function body() {
+    if (current.step === "loading") {
+      return (
+        <p role="status" className="page-loading">
+          Opening your interview…
+        </p>
+      );
+    }
+    if (current.step === "problem" || participation === null) {
+      const problem = current.step === "problem" ? current.problem : asProblem(null);
+      return <LinkProblem problem={problem} onRetry={() => tell({ type: "retry" })} />;
+    }
+    const { study } = participation;
+    switch (current.step) {
+      case "welcome":
+        return <Welcome study={study} sending={current.sending} problem={current.problem} onConsent={consent} />;
+      case "declined":
+        return <Declined organisation={study.organisation} completion={participation.completion ?? null} />;
+      case "microphone":
+        return (
+          <MicrophoneStep
+            mic={current.mic}
+            microphone={microphone}
+            returning={current.returning}
+            onHeard={heard}
+            onDenied={denied}
+            onStart={() => tell({ type: "started" })}
+          />
+        );
+      case "interview":
+        return microphone.stream === null ? (
+          <StepCard title="One moment" testId="step-waiting">
+            <p role="status">Opening the microphone…</p>
+          </StepCard>
+        ) : (
+          <InterviewStep
+            api={api}
+            microphone={microphone}
+            stream={microphone.stream}
+            language={study.language}
+            onEnded={ended}
+            onRefused={refused}
+            onLost={() => tell({ type: "call_lost" })}
+          />
+        );
+      case "away":
+        return (
+          <Away
+            problem={current.problem}
+            returnableUntil={participation.returnable_until ?? null}
+            onRetry={() => tell({ type: "come_back" })}
+          />
+        );
+      case "thanks":
+        return (
+          <Thanks
+            outcome={current.outcome}
+            completion={current.completion}
+            when={current.when}
+            contact={study.contact ?? null}
+            language={study.language}
+          />
+        );
+    }
+  }
+}
+
+const INCOMPLETE: Problem = {
+  code: "incomplete_link",
+  title: "The link is incomplete",
+  status: 404,
+  detail: "The part of the address after the # is missing or damaged, and it is what opens your interview.",
+  remedy: "Open the link exactly as you received it, or copy the whole of it into the address bar.",
+  mistakes: [],
+};

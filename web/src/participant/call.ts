@@ -1,0 +1,262 @@
+/**
+ * The media connection of an interview: one RTCPeerConnection at a time, replaced by a fresh offer when it is lost.
+ * The session lives on the server; whatever happens here, nothing that was said is lost.
+ */
+
+import { ApiError, asProblem, type Problem } from "../api/problem";
+import { RECOVERY_MS, waitMs } from "./backoff";
+import type { Link } from "./interview";
+import { parseMessage, type Message, type Request } from "./messages";
+import type { Signal } from "./signal";
+
+export interface CallHooks {
+  onLink(link: Link): void;
+  onMessage(message: Message): void;
+  /** The interviewer's voice; a new stream after each reconnection. */
+  onVoice(stream: MediaStream): void;
+  /** The server refused for good, or the first connection never came about. */
+  onRefused(problem: Problem): void;
+  /** The recovery window is over. */
+  onLost(): void;
+}
+
+/** Host candidates are there at once; a browser that hides them behind mDNS needs a moment. */
+const GATHER_MS = 500;
+/** ICE and DTLS over a poor network take seconds, not tens of seconds. */
+const CONNECT_MS = 10_000;
+/** A first connection that takes longer than this will not come. */
+const FIRST_CONNECTION_MS = 30_000;
+/** `disconnected` often heals by itself; this long it is given. */
+const HEAL_MS = 3_000;
+
+export class Call {
+  readonly #signal: Signal;
+  readonly #hooks: CallHooks;
+  readonly #makePeer: () => RTCPeerConnection;
+  #track: MediaStreamTrack;
+  #peer: RTCPeerConnection | null = null;
+  #channel: RTCDataChannel | null = null;
+  #location: string | null = null;
+  #connectedOnce = false;
+  #running = false;
+  #ended = false;
+  #wake: (() => void) | null = null;
+  readonly #over = new AbortController();
+
+  constructor(
+    signal: Signal,
+    track: MediaStreamTrack,
+    hooks: CallHooks,
+    makePeer: () => RTCPeerConnection = () => new RTCPeerConnection(),
+  ) {
+    this.#signal = signal;
+    this.#track = track;
+    this.#hooks = hooks;
+    this.#makePeer = makePeer;
+  }
+
+  start(): void {
+    window.addEventListener("online", this.#onOnline);
+    window.addEventListener("pagehide", this.#onPageHide);
+    void this.#connect();
+  }
+
+  /** Ends everything here and tells the server that this connection is closed. */
+  stop(): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    this.#wake?.();
+    window.removeEventListener("online", this.#onOnline);
+    window.removeEventListener("pagehide", this.#onPageHide);
+    this.#leave();
+  }
+
+  /** Asks for something: on the data channel, or by HTTP when that is gone. */
+  request(request: Request): void {
+    if (this.#channel?.readyState === "open") {
+      this.#channel.send(JSON.stringify({ type: request }));
+      return;
+    }
+    // Without either way the state is told again once reconnected; there is nobody to show an error to.
+    this.#signal.request(request).catch(() => undefined);
+  }
+
+  /** Speaks through another microphone from now on. */
+  async replaceTrack(track: MediaStreamTrack): Promise<void> {
+    this.#track = track;
+    const sender = this.#peer?.getSenders().find((candidate) => candidate.track?.kind !== "video");
+    await sender?.replaceTrack(track);
+  }
+
+  readonly #onOnline = () => this.#wake?.();
+
+  readonly #onPageHide = () => this.#leave();
+
+  #leave(): void {
+    const location = this.#location;
+    this.#location = null;
+    this.#drop();
+    if (location !== null && location !== "") this.#signal.close(location).catch(() => undefined);
+  }
+
+  /** Forgets the current peer without telling the server: a fresh offer replaces it there. */
+  #drop(): void {
+    const peer = this.#peer;
+    this.#peer = null;
+    this.#channel = null;
+    if (peer === null) return;
+    peer.onconnectionstatechange = null;
+    peer.ontrack = null;
+    peer.close();
+  }
+
+  /** Attempts until connected, refused, or out of time. */
+  async #connect(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    const first = !this.#connectedOnce;
+    const until = Date.now() + (first ? FIRST_CONNECTION_MS : RECOVERY_MS);
+    this.#hooks.onLink(first ? "connecting" : "reconnecting");
+    let problem: Problem = blocked();
+    for (let attempt = 0; !this.#over.signal.aborted; attempt++) {
+      const wait = waitMs(attempt);
+      if (Date.now() + wait > until) break;
+      await this.#sleep(wait);
+      if (this.#isOver()) return;
+      try {
+        await this.#attempt();
+        this.#running = false;
+        return;
+      } catch (error) {
+        this.#drop();
+        if (this.#isOver()) return;
+        problem = error instanceof ApiError ? error.problem : blocked();
+        if (isFinal(problem, first)) {
+          this.#hooks.onRefused(problem);
+          return;
+        }
+      }
+    }
+    if (this.#isOver()) return;
+    if (first) this.#hooks.onRefused(problem);
+    else this.#hooks.onLost();
+  }
+
+  async #attempt(): Promise<void> {
+    const peer = this.#makePeer();
+    this.#peer = peer;
+    const channel = peer.createDataChannel("colloquy", { ordered: true });
+    channel.onmessage = (event: MessageEvent<unknown>) => {
+      const message = parseMessage(event.data);
+      if (message === null || this.#peer !== peer) return;
+      // From here on a closing connection is the server's goodbye, not a loss.
+      if (message.type === "ended") this.#ended = true;
+      this.#hooks.onMessage(message);
+    };
+    peer.ontrack = (event) => this.#hooks.onVoice(event.streams[0] ?? new MediaStream([event.track]));
+    peer.addTrack(this.#track, new MediaStream([this.#track]));
+    await peer.setLocalDescription(await peer.createOffer());
+    await gathered(peer);
+    const offer = peer.localDescription?.sdp ?? "";
+    const limit = AbortSignal.any([this.#over.signal, AbortSignal.timeout(CONNECT_MS)]);
+    const answer = await this.#signal.offer(offer, limit);
+    this.#location = answer.location;
+    if (this.#isOver()) {
+      this.#leave();
+      return;
+    }
+    await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    await connected(peer, this.#over.signal);
+    this.#connectedOnce = true;
+    this.#channel = channel;
+    this.#watch(peer, channel);
+    this.#hooks.onLink("live");
+  }
+
+  /** Notices the loss of a connection that worked. */
+  #watch(peer: RTCPeerConnection, channel: RTCDataChannel): void {
+    let healing: number | undefined;
+    const lost = () => {
+      window.clearTimeout(healing);
+      if (this.#peer !== peer || this.#isOver()) return;
+      if (this.#ended) return;
+      this.#drop();
+      void this.#connect();
+    };
+    channel.onclose = lost;
+    peer.onconnectionstatechange = () => {
+      window.clearTimeout(healing);
+      if (this.#peer !== peer || this.#isOver() || this.#ended) return;
+      if (peer.connectionState === "failed" || peer.connectionState === "closed") lost();
+      if (peer.connectionState === "connected") this.#hooks.onLink("live");
+      if (peer.connectionState === "disconnected") {
+        this.#hooks.onLink("reconnecting");
+        healing = window.setTimeout(lost, HEAL_MS);
+      }
+    };
+  }
+
+  #isOver(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  #sleep(ms: number): Promise<void> {
+    if (ms === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        window.clearTimeout(timer);
+        this.#wake = null;
+        resolve();
+      };
+      const timer = window.setTimeout(done, ms);
+      this.#wake = done;
+    });
+  }
+}
+
+/** Whether trying again cannot help. At the first connection a full server is told at once; later it is waited for. */
+export function isFinal(problem: Problem, first: boolean): boolean {
+  const { status } = problem;
+  if (status === 0 || status === 408 || status === 429) return false;
+  return status < 500 || (first && status === 503);
+}
+
+function gathered(peer: RTCPeerConnection): Promise<void> {
+  if (peer.iceGatheringState === "complete") return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = window.setTimeout(resolve, GATHER_MS);
+    peer.onicegatheringstatechange = () => {
+      if (peer.iceGatheringState !== "complete") return;
+      window.clearTimeout(timer);
+      resolve();
+    };
+  });
+}
+
+function connected(peer: RTCPeerConnection, over: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = window.setTimeout(() => settle(), CONNECT_MS);
+    const settle = () => {
+      window.clearTimeout(timer);
+      if (peer.connectionState === "connected") resolve();
+      else reject(new Error(`the connection is ${peer.connectionState}`));
+    };
+    over.addEventListener("abort", settle, { once: true });
+    peer.onconnectionstatechange = () => {
+      if (peer.connectionState === "connected" || peer.connectionState === "failed") settle();
+    };
+    if (peer.connectionState === "connected") settle();
+  });
+}
+
+/** The offer was answered and no audio path came about. */
+function blocked(): Problem {
+  return {
+    ...asProblem(null),
+    code: "media_blocked",
+    title: "The audio connection could not be made",
+    detail:
+      "The server answers, but your voice cannot get through. Often a company network or a VPN blocks audio calls.",
+    remedy: "Switch off the VPN, or use another network such as a mobile hotspot, and try again.",
+  };
+}

@@ -1,0 +1,128 @@
+/** The participant's way through the page, as a pure reducer: which step is shown, and what moves it. */
+
+import type { Problem } from "../api/problem";
+import type { Completion, Participation } from "../api/types";
+
+export type MicFault = "denied" | "dismissed" | "missing" | "busy" | "insecure" | "unsupported" | "failed";
+
+export type Mic =
+  { status: "idle" } | { status: "asking" } | { status: "live"; heard: boolean } | { status: "fault"; fault: MicFault };
+
+export type Step =
+  | { step: "loading" }
+  | { step: "problem"; problem: Problem }
+  | { step: "welcome"; sending: "accept" | "decline" | null; problem: Problem | null }
+  | { step: "declined" }
+  | { step: "microphone"; mic: Mic; returning: boolean }
+  | { step: "interview" }
+  /** The connection could not be brought back; the server keeps the answers. */
+  | { step: "away"; problem: Problem | null }
+  | { step: "thanks"; outcome: string; completion: Completion | null; when: "now" | "before" };
+
+export interface Flow {
+  current: Step;
+  participation: Participation | null;
+}
+
+export type FlowEvent =
+  | { type: "loaded"; participation: Participation }
+  | { type: "load_failed"; problem: Problem }
+  | { type: "retry" }
+  | { type: "consent_sent"; accepted: boolean }
+  | { type: "consent_stored"; participation: Participation }
+  | { type: "consent_failed"; problem: Problem }
+  | { type: "mic_asked" }
+  | { type: "mic_opened" }
+  | { type: "mic_heard" }
+  | { type: "mic_failed"; fault: MicFault }
+  | { type: "started" }
+  | { type: "call_refused"; problem: Problem }
+  | { type: "call_lost" }
+  | { type: "come_back" }
+  | { type: "ended"; outcome: string; completion: Completion | null };
+
+export const START: Flow = { current: { step: "loading" }, participation: null };
+
+/** Applies one event. An event that does not belong to the current step changes nothing. */
+export function flow(state: Flow, event: FlowEvent): Flow {
+  switch (event.type) {
+    case "loaded":
+      return state.current.step === "loading"
+        ? { current: stepOf(event.participation), participation: event.participation }
+        : state;
+    case "load_failed":
+      return state.current.step === "loading" ? to(state, { step: "problem", problem: event.problem }) : state;
+    case "retry":
+      return state.current.step === "problem" ? to(state, { step: "loading" }) : state;
+    case "consent_sent":
+    case "consent_stored":
+    case "consent_failed":
+      return state.current.step === "welcome" ? consent(state, event) : state;
+    case "mic_asked":
+    case "mic_opened":
+    case "mic_heard":
+    case "mic_failed":
+      return state.current.step === "microphone"
+        ? to(state, { ...state.current, mic: microphone(state.current.mic, event) })
+        : state;
+    case "started":
+      return state.current.step === "microphone" && state.current.mic.status === "live"
+        ? to(state, { step: "interview" })
+        : state;
+    case "call_refused":
+      return state.current.step === "interview" ? to(state, { step: "away", problem: event.problem }) : state;
+    case "call_lost":
+      return state.current.step === "interview" ? to(state, { step: "away", problem: null }) : state;
+    case "come_back":
+      // Everything is asked anew: the session may have ended meanwhile, and the browser may want the gesture.
+      return state.current.step === "away" ? to(state, { step: "loading" }) : state;
+    case "ended":
+      return state.current.step === "interview" || state.current.step === "away"
+        ? to(state, { step: "thanks", outcome: event.outcome, completion: event.completion, when: "now" })
+        : state;
+  }
+}
+
+function to(state: Flow, current: Step): Flow {
+  return { ...state, current };
+}
+
+type ConsentEvent = Extract<FlowEvent, { type: `consent_${string}` }>;
+
+function consent(state: Flow, event: ConsentEvent): Flow {
+  switch (event.type) {
+    case "consent_sent":
+      return to(state, { step: "welcome", sending: event.accepted ? "accept" : "decline", problem: null });
+    case "consent_failed":
+      return to(state, { step: "welcome", sending: null, problem: event.problem });
+    case "consent_stored":
+      return { current: stepOf(event.participation), participation: event.participation };
+  }
+}
+
+type MicEvent = Extract<FlowEvent, { type: `mic_${string}` }>;
+
+function microphone(mic: Mic, event: MicEvent): Mic {
+  switch (event.type) {
+    case "mic_asked":
+      return { status: "asking" };
+    case "mic_opened":
+      return { status: "live", heard: false };
+    case "mic_heard":
+      return mic.status === "live" ? { status: "live", heard: true } : mic;
+    case "mic_failed":
+      return { status: "fault", fault: event.fault };
+  }
+}
+
+/** Where a session, as the server tells it, puts the participant. */
+export function stepOf(participation: Participation): Step {
+  const { state, consent: given, outcome, completion } = participation;
+  if (given === "declined") return { step: "declined" };
+  if (state === "ended") {
+    return { step: "thanks", outcome: outcome ?? "partial", completion: completion ?? null, when: "before" };
+  }
+  if (given !== "given") return { step: "welcome", sending: null, problem: null };
+  const returning = state === "active" || state === "paused";
+  return { step: "microphone", mic: { status: "idle" }, returning };
+}

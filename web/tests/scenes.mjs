@@ -1,0 +1,102 @@
+/** What is photographed: a path, and what to do until the moment of the picture. */
+
+const by = (page, id) => page.getByTestId(id);
+
+
+async function toInterview(page) {
+  await by(page, "mic-open").click();
+  await by(page, "start-interview").click();
+  await page.waitForFunction(() => window.__double.channel?.readyState === "open");
+}
+
+const talk = (page) =>
+  page.evaluate(() => {
+    const { say } = window.__double;
+    say({ type: "state", state: "active" });
+    say({ type: "phase", id: "exploration", title: "The tools you use", index: 1, count: 4 });
+    say({ type: "time", elapsed_s: 300, left_s: 740 });
+    const lines = [
+      ["interviewer", "Which tools do you rely on most when you work away from the office, and how did you come to use them?"],
+      ["participant", "The shared whiteboard, honestly. It was the first thing that made me feel like I was in a room with people again."],
+      ["interviewer", "What was it about the whiteboard that gave you that feeling?"],
+    ];
+    lines.forEach(([speaker, text], at) => say({ type: "caption", turn: at + 1, speaker, text, final: true }));
+    say({ type: "caption", turn: 4, speaker: "participant", text: "I think it is that you see", final: false });
+    say({ type: "speaking", speaker: "participant", speaking: true });
+  });
+
+const scene = (name, path, play, extra = {}) => ({ name, path, play, ...extra });
+
+export const SCENES = [
+  scene("welcome", "/i#fresh", async (page) => {
+    await by(page, "consent-accept").waitFor();
+  }),
+  scene("decline", "/i#declining", async (page) => {
+    await page.getByTestId("consent-decline").or(page.getByTestId("step-declined")).first().waitFor();
+    if (await by(page, "consent-decline").isVisible()) {
+      await by(page, "consent-decline").click();
+      await by(page, "decline-confirm").click();
+    }
+    await by(page, "step-declined").waitFor();
+  }),
+  scene("microphone-ask", "/i#consented", (page) => by(page, "mic-open").waitFor()),
+  scene("microphone-live", "/i#returning", async (page) => {
+    await by(page, "mic-open").click();
+    await page.getByText("We can hear you").waitFor();
+  }),
+  scene("microphone-denied", "/i#consented", async (page) => {
+    await by(page, "mic-open").or(by(page, "mic-fault")).first().waitFor();
+    if (await by(page, "mic-open").isVisible()) await by(page, "mic-open").click();
+    await by(page, "mic-fault").waitFor();
+  }, { microphone: false }),
+  scene("interview", "/i#consented", async (page) => {
+    await toInterview(page);
+    await talk(page);
+    await page.getByText("I think it is that").waitFor();
+  }, { full: false }),
+  scene("interview-trouble", "/i#consented", async (page) => {
+    await toInterview(page);
+    await talk(page);
+    await page.evaluate(() => {
+      window.__double.say({ type: "speaking", speaker: "participant", speaking: false });
+      window.__double.say({ type: "trouble", code: "provider_trouble", text: "The interviewer has lost its voice for a moment. Your answers are saved; please wait a few seconds." });
+    });
+    await by(page, "trouble").waitFor();
+    await by(page, "mute").click();
+  }, { full: false }),
+  scene("interview-reconnecting", "/i#consented", async (page) => {
+    await toInterview(page);
+    await talk(page);
+    await page.getByText("I think it is that").waitFor();
+    await page.evaluate(() => {
+      window.__double.refuse = () => Promise.reject(new TypeError("offline"));
+      window.__double.drop();
+    });
+    await page.getByText("Connection lost").first().waitFor({ timeout: 15_000 });
+  }, { full: false }),
+  scene("interview-end", "/i#consented", async (page) => {
+    await toInterview(page);
+    await talk(page);
+    await by(page, "end").click();
+    await by(page, "end-confirm").waitFor();
+  }, { full: false }),
+  scene("thanks", "/i#consented", async (page) => {
+    await toInterview(page);
+    await page.evaluate(() =>
+      window.__double.say({ type: "ended", outcome: "complete", completion: { message: "Please paste this code in your panel.", code: "C1X7-9QLM", redirect_url: "https://panel.example/complete?cc=C1X79QLM" } }),
+    );
+    await by(page, "completion-code").waitFor();
+  }),
+  scene("used", "/i#ended", (page) => by(page, "step-thanks").waitFor()),
+  scene("full", "/i#consented", async (page) => {
+    await page.evaluate(() => {
+      const problem = { type: "/problems/full", title: "No place is free right now", detail: "Too many interviews run at this moment.", remedy: "Try again in a few minutes; your link stays valid." };
+      window.__double.refuse = () => new Response(JSON.stringify(problem), { status: 503, headers: { "Content-Type": "application/problem+json" } });
+    });
+    await by(page, "mic-open").click();
+    await by(page, "start-interview").click();
+    await by(page, "step-away").waitFor();
+  }),
+  scene("unknown", "/i#tampered", (page) => by(page, "step-problem").waitFor()),
+  scene("expired", "/i#expired", (page) => by(page, "step-problem").waitFor()),
+];
