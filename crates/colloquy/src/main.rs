@@ -1,2 +1,56 @@
 //! The binary: subcommands, nothing else.
-fn main() {}
+
+mod check;
+mod demo;
+mod output;
+mod participant;
+mod serve;
+mod sim;
+mod study;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Voice interviews for research: a study file in, coded transcripts out.
+#[derive(Parser)]
+#[command(version, about, long_about = None)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve pages, API and interviews.
+    Serve(serve::Arguments),
+    /// Validate configuration without starting, and print what browsers will be told.
+    Check(serve::ConfigArguments),
+    /// Work with study files.
+    Study(study::Arguments),
+    /// Serve the provider simulator: OpenAI Realtime, models, chat completions, transcriptions.
+    Sim(sim::Arguments),
+    /// Send a synthetic participant through an interview.
+    Participant(participant::Arguments),
+    /// Start everything with the simulator, run one whole interview, and print what came out.
+    Demo(demo::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Study(arguments) => study::run(arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
+        Command::Participant(arguments) => participant::run(arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            output::problem(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -44,6 +44,8 @@ impl Readiness {
 
 /// The shared parts of a running server.
 pub struct App {
+    /// What links begin with, without a slash at its end.
+    pub public_url: String,
     /// Configuration, checked.
     pub config: Config,
     /// Everything durable.

@@ -15,6 +15,7 @@ use engine::ids::{PhaseId, StudyId};
 use engine::journal::Outcome;
 use engine::link::Patience;
 use engine::plan::{Limits, Need, Phase, Plan, Topic};
+use store::Length;
 
 use crate::mistake::Mistake;
 
@@ -88,15 +89,6 @@ pub struct Code {
     pub description: String,
 }
 
-/// How much of a study a session runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
-    /// All of it.
-    Full,
-    /// One required question per phase, one follow-up at most, no minimum: to try a study out, and for the demo.
-    Rehearsal,
-}
-
 /// Reads and checks a study file.
 ///
 /// # Errors
@@ -143,7 +135,7 @@ impl Study {
         )
     }
 
-    /// What a session needs.
+    /// What a session needs. A rehearsal asks one required question per phase with one follow-up at most and no minimum.
     #[must_use]
     pub fn plan(&self, length: Length, language: &str, prices: Prices) -> Plan {
         let phases = match length {

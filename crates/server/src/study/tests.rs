@@ -6,7 +6,9 @@ use engine::cost::{MicroUsd, Prices};
 use engine::journal::Outcome;
 use engine::plan::{Need, Next, Wording};
 
-use super::{Length, SCHEMA_JSON, parse, warnings};
+use store::Length;
+
+use super::{SCHEMA_JSON, parse, warnings};
 
 const GOOD: &str = "\
 id: small

@@ -1,0 +1,5 @@
+//! Tests of the repository and of the binary as a person runs it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod command;
+mod tidy;

@@ -1,0 +1,158 @@
+//! The one shape of an error (RFC 9457, `application/problem+json`).
+
+use std::any::Any;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use store::StoreError;
+use utoipa::ToSchema;
+
+use crate::mistake::Mistake;
+
+/// What happened, what it means (`detail`) and what to do (`remedy`).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Names the kind: `/problems/link-unknown`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in a few words.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// What happened here, and what it means.
+    detail: String,
+    /// What to do.
+    remedy: String,
+    /// Mistakes in a file, each with its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mistakes: Vec<Mistake>,
+}
+
+impl Problem {
+    /// A problem of a kind such as `link-unknown`.
+    pub fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem {
+            kind: format!("/problems/{kind}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            remedy: remedy.into(),
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// With mistakes of a file.
+    #[must_use]
+    pub fn with_mistakes(mut self, mistakes: Vec<Mistake>) -> Problem {
+        self.mistakes = mistakes;
+        self
+    }
+
+    /// No such thing.
+    pub fn not_found(what: &str) -> Problem {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "Not found",
+            format!("There is no {what} here."),
+            "Check the address; it may come from another server or an older version.",
+        )
+    }
+
+    /// Something of ours failed; the log has the reason, the answer has none.
+    pub fn internal(error: &anyhow::Error) -> Problem {
+        tracing::error!(error = format!("{error:#}"), "a request failed");
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something failed on the server",
+            "The request could not be answered because of a fault of the server. Nothing that was saved is lost.",
+            "Try again in a moment. If it happens again, the server's log says why.",
+        )
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&self).expect("a problem is plain data");
+        let mut response = (status, body).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        match error {
+            StoreError::NotFound { what } => Problem::not_found(&what),
+            StoreError::Conflict { what } => Problem::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                "That contradicts what is saved",
+                format!("{what}."),
+                "Read the current state again and decide anew.",
+            ),
+            StoreError::Full { .. } | StoreError::Busy { .. } | StoreError::Unavailable { .. } => {
+                tracing::error!(error = %error, "the store refused a request");
+                Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "store-unavailable",
+                    "The server cannot save at the moment",
+                    "Nothing was changed by this request, and nothing that was saved is lost.",
+                    "Try again in a moment. The operator finds the reason in the server's log.",
+                )
+            }
+            StoreError::Fenced { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::InUse { .. }
+            | StoreError::NewerDatabase { .. }
+            | StoreError::NotWritable { .. } => Problem::internal(&anyhow::Error::new(error)),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Problem {
+        Problem::internal(&error)
+    }
+}
+
+/// An address below `/api` that means nothing.
+pub(super) async fn no_such_resource() -> Problem {
+    Problem::not_found("such resource in this API")
+}
+
+/// A handler panicked: the request fails, nothing else does.
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::internal(&anyhow::anyhow!("a request handler panicked")).into_response()
+}
+
+/// Turns the plain-text refusals of the framework into problem documents.
+pub(super) async fn problems(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "application/problem+json");
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (kind, title, detail, remedy) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "The request is too large", "The body was refused before it was read to its end.", "A study file or an offer is far smaller; the limit is http.body_bytes_max."),
+        StatusCode::METHOD_NOT_ALLOWED => ("method", "This method is not allowed here", "The address exists, but not for this method.", "The API document lists the methods: /api/v1/openapi.json."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("content-type", "The content type is not accepted here", "The body was not read.", "Send the Content-Type that the API document names."),
+        StatusCode::GATEWAY_TIMEOUT => ("timeout", "The request took too long", "The server stopped waiting. Whether the change was made is not known.", "Read the state again before you repeat the request."),
+        StatusCode::RANGE_NOT_SATISFIABLE => return response,
+        _ if status.is_server_error() => ("internal", "Something failed on the server", "The request could not be answered.", "Try again in a moment."),
+        _ => ("bad-request", "The request cannot be read", "The body or a parameter is not what the API expects.", "Compare it with the API document: /api/v1/openapi.json."),
+    };
+    Problem::new(status, kind, title, detail, remedy).into_response()
+}

@@ -1,0 +1,415 @@
+//! What the API shows. Field by field what the pages and the OpenAPI document promise; row types stay in `store`.
+
+use engine::session::State;
+use serde::{Deserialize, Serialize};
+use store::{SegmentRow, SessionRow, StudyRow, TurnRow};
+use utoipa::ToSchema;
+
+use super::time::rfc3339;
+use crate::study::{Completion, Study};
+
+/// A phase in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PhaseName {
+    /// Its id.
+    id: String,
+    /// Its title.
+    title: String,
+}
+
+/// What a participant needs to know of the study.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StudyForParticipant {
+    title: String,
+    /// Who asks.
+    organisation: String,
+    welcome: String,
+    consent_text: String,
+    /// Whom to ask.
+    contact: String,
+    /// BCP 47.
+    language: String,
+    /// By plan.
+    minutes_target: u64,
+    phases: Vec<PhaseName>,
+}
+
+/// What a participant gets at the end.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CompletionView {
+    message: String,
+    code: Option<String>,
+    redirect_url: Option<String>,
+}
+
+impl From<Completion> for CompletionView {
+    fn from(completion: Completion) -> CompletionView {
+        CompletionView { message: completion.message, code: completion.code, redirect_url: completion.redirect_url }
+    }
+}
+
+/// A participant's own view of a session.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Participation {
+    session_id: String,
+    /// invited, waiting, active, paused, closing or ended.
+    state: &'static str,
+    study: StudyForParticipant,
+    /// pending, given or declined.
+    consent: &'static str,
+    /// Why it ended; see the glossary in the documentation.
+    outcome: Option<&'static str>,
+    /// There once it ended.
+    completion: Option<CompletionView>,
+    /// Until when an unopened invitation is good.
+    returnable_until: Option<String>,
+}
+
+impl Participation {
+    /// The view of one session.
+    pub(super) fn new(row: &SessionRow, study: &Study) -> Participation {
+        let rehearsal_minutes = u64::try_from(study.phases.len()).unwrap_or(u64::MAX);
+        Participation {
+            session_id: row.session_id.to_string(),
+            state: row.state.name(),
+            study: StudyForParticipant {
+                title: study.title.clone(),
+                organisation: study.organisation.clone(),
+                welcome: study.welcome.clone(),
+                consent_text: study.consent_text.clone(),
+                contact: study.contact.clone(),
+                language: row.language.clone(),
+                minutes_target: match row.length {
+                    store::Length::Full => study.minutes().1,
+                    store::Length::Rehearsal => rehearsal_minutes,
+                },
+                phases: study.phases.iter().map(|phase| PhaseName { id: phase.id.to_string(), title: phase.title.clone() }).collect(),
+            },
+            consent: row.consent.name(),
+            outcome: row.outcome.map(engine::journal::Outcome::name),
+            completion: row.outcome.map(|outcome| study.completion(outcome).into()),
+            returnable_until: (row.state == State::Invited).then_some(row.expires_at_us).flatten().map(rfc3339),
+        }
+    }
+}
+
+/// A study in the list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StudySummary {
+    id: String,
+    version: u32,
+    title: String,
+    sessions: u64,
+    /// Sessions under way.
+    live: u64,
+    /// Sessions with outcome `complete`.
+    completed: u64,
+    created_at: String,
+}
+
+impl From<&StudyRow> for StudySummary {
+    fn from(row: &StudyRow) -> StudySummary {
+        StudySummary {
+            id: row.study_id.to_string(),
+            version: row.version,
+            title: row.title.clone(),
+            sessions: row.sessions,
+            live: row.live,
+            completed: row.completed,
+            created_at: rfc3339(row.created_at_us),
+        }
+    }
+}
+
+/// A question of a study.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TopicView {
+    id: String,
+    question: String,
+    required: bool,
+}
+
+/// A phase of a study.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PhaseView {
+    id: String,
+    title: String,
+    objective: String,
+    topics: Vec<TopicView>,
+}
+
+/// How long an interview takes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Minutes {
+    min: u64,
+    target: u64,
+    max: u64,
+}
+
+/// A study with its protocol.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StudyDetail {
+    id: String,
+    version: u32,
+    title: String,
+    organisation: String,
+    languages: Vec<String>,
+    minutes: Minutes,
+    phases: Vec<PhaseView>,
+    /// What is allowed but probably not meant.
+    warnings: Vec<String>,
+    /// The file as it was put.
+    source: String,
+}
+
+impl StudyDetail {
+    pub(super) fn new(row: &StudyRow, study: &Study) -> StudyDetail {
+        let (min, target, max) = study.minutes();
+        StudyDetail {
+            id: row.study_id.to_string(),
+            version: row.version,
+            title: study.title.clone(),
+            organisation: study.organisation.clone(),
+            languages: study.languages.clone(),
+            minutes: Minutes { min, target, max },
+            phases: study.phases.iter().map(phase_view).collect(),
+            warnings: crate::study::warnings(study),
+            source: row.source.clone(),
+        }
+    }
+}
+
+fn phase_view(phase: &engine::plan::Phase) -> PhaseView {
+    let topic = |topic: &engine::plan::Topic| TopicView {
+        id: topic.id.to_string(),
+        question: topic.question.clone(),
+        required: topic.need == engine::plan::Need::Required,
+    };
+    PhaseView {
+        id: phase.id.to_string(),
+        title: phase.title.clone(),
+        objective: phase.objective.clone(),
+        topics: phase.topics.iter().map(topic).collect(),
+    }
+}
+
+/// A new session and its link. The link is shown only here: the server keeps a hash.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvitationView {
+    pub(super) id: String,
+    pub(super) link: String,
+}
+
+/// How many sessions to make, and of what kind.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invite {
+    /// 1 to 500; 1 if absent.
+    pub(super) count: Option<u32>,
+    /// `full` (if absent) or `rehearsal`.
+    pub(super) length: Option<String>,
+    /// One of the study's languages; its first if absent.
+    pub(super) language: Option<String>,
+    /// The researcher's own id of the participant; only with a count of 1.
+    pub(super) external_id: Option<String>,
+    /// Hours until the invitation lapses; never if absent.
+    pub(super) expires_in_hours: Option<u32>,
+}
+
+/// A session in a list and in the event stream.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionSummary {
+    id: String,
+    study_id: String,
+    study_title: String,
+    study_version: u32,
+    /// invited, waiting, active, paused, closing or ended.
+    state: &'static str,
+    phase: Option<String>,
+    phase_title: Option<String>,
+    /// full or rehearsal.
+    length: &'static str,
+    language: String,
+    external_id: Option<String>,
+    outcome: Option<&'static str>,
+    created_at: String,
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    duration_ms: Option<u64>,
+    turns: u32,
+    cost_micro_usd: i64,
+    first_voice_ms: Option<u64>,
+    /// none, working, ready or failed.
+    report: &'static str,
+}
+
+impl SessionSummary {
+    pub(super) fn new(row: &SessionRow, study: &Study) -> SessionSummary {
+        let phase_title = row.phase.as_ref().and_then(|id| study.phase(id)).map(|(_, phase)| phase.title.clone());
+        SessionSummary {
+            id: row.session_id.to_string(),
+            study_id: row.study_id.to_string(),
+            study_title: row.study_title.clone(),
+            study_version: row.study_version,
+            state: row.state.name(),
+            phase: row.phase.as_ref().map(ToString::to_string),
+            phase_title,
+            length: row.length.name(),
+            language: row.language.clone(),
+            external_id: row.external_id.clone(),
+            outcome: row.outcome.map(engine::journal::Outcome::name),
+            created_at: rfc3339(row.created_at_us),
+            started_at: row.started_at_us.map(rfc3339),
+            ended_at: row.ended_at_us.map(rfc3339),
+            duration_ms: row.duration_ms,
+            turns: row.turns,
+            cost_micro_usd: row.cost_micro_usd,
+            first_voice_ms: row.first_voice_ms,
+            report: row.report.name(),
+        }
+    }
+}
+
+/// A phase that a session entered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EnteredPhase {
+    pub(super) id: String,
+    pub(super) title: String,
+    /// On the recording's timeline.
+    pub(super) entered_at_ms: u64,
+}
+
+/// A question and whether it was covered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TopicState {
+    pub(super) id: String,
+    pub(super) question: String,
+    pub(super) phase: String,
+    pub(super) covered: bool,
+}
+
+/// A finished recording.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecordingView {
+    pub(super) duration_ms: u64,
+    pub(super) bytes: u64,
+}
+
+/// A session with what it went through.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionDetail {
+    #[serde(flatten)]
+    pub(super) summary: SessionSummary,
+    pub(super) phases: Vec<EnteredPhase>,
+    pub(super) topics: Vec<TopicState>,
+    pub(super) recording: Option<RecordingView>,
+}
+
+/// A key quote: a verbatim part of its segment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QuoteView {
+    start_char: u32,
+    end_char: u32,
+    text: String,
+}
+
+/// A coded part of a turn.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SegmentView {
+    segment: u32,
+    text: String,
+    /// negative, neutral, positive or mixed; null until coded.
+    sentiment: Option<&'static str>,
+    /// -1 to 1.
+    score: Option<f64>,
+    topics: Vec<String>,
+    quote: Option<QuoteView>,
+}
+
+impl From<SegmentRow> for SegmentView {
+    fn from(row: SegmentRow) -> SegmentView {
+        let coding = row.coding;
+        SegmentView {
+            segment: row.segment_no,
+            text: row.text,
+            sentiment: coding.as_ref().map(|coding| coding.sentiment.name()),
+            score: coding.as_ref().map(|coding| f64::from(coding.score_permille) / 1_000.0),
+            topics: coding.as_ref().map(|coding| coding.topics.clone()).unwrap_or_default(),
+            quote: coding.and_then(|coding| coding.quote).map(|quote| QuoteView { start_char: quote.start_char, end_char: quote.end_char, text: quote.text }),
+        }
+    }
+}
+
+/// One utterance.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TurnView {
+    turn: u32,
+    /// participant or interviewer.
+    speaker: &'static str,
+    phase: String,
+    phase_title: String,
+    /// On the recording's timeline.
+    start_ms: u64,
+    end_ms: u64,
+    /// What was heard.
+    text: String,
+    /// What was generated and not heard.
+    unheard: String,
+    /// complete, interrupted or abandoned.
+    ending: &'static str,
+    segments: Vec<SegmentView>,
+}
+
+impl TurnView {
+    pub(super) fn new(row: TurnRow, study: &Study, segments: Vec<SegmentView>) -> TurnView {
+        TurnView {
+            turn: row.turn.0,
+            speaker: row.speaker.name(),
+            phase_title: study.phase(&row.phase).map(|(_, phase)| phase.title.clone()).unwrap_or_default(),
+            phase: row.phase.to_string(),
+            start_ms: row.start_ms,
+            end_ms: row.end_ms,
+            text: row.text,
+            unheard: row.unheard,
+            ending: row.ending.name(),
+            segments,
+        }
+    }
+}
+
+/// What one component cost.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CostView {
+    pub(super) component: &'static str,
+    pub(super) quantity: u64,
+    /// tokens or milliseconds.
+    pub(super) unit: &'static str,
+    pub(super) cost_micro_usd: i64,
+}
+
+/// What a session cost.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Costs {
+    pub(super) total_micro_usd: i64,
+    pub(super) components: Vec<CostView>,
+}
+
+/// One committed fact.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JournalEntry {
+    pub(super) seq: u64,
+    pub(super) at: String,
+    pub(super) kind: String,
+    #[schema(value_type = Object)]
+    pub(super) body: serde_json::Value,
+}
+
+/// Loudness over time, for drawing.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Waveform {
+    pub(super) ms_per_peak: u32,
+    pub(super) duration_ms: u64,
+    /// 0 to 255 each.
+    pub(super) participant: Vec<u8>,
+    pub(super) interviewer: Vec<u8>,
+}
