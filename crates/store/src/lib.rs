@@ -22,8 +22,13 @@ mod clock;
 mod config;
 mod error;
 mod job;
+mod names;
+mod objects;
+mod op;
+mod projection;
 mod results;
 mod rows;
+mod sqlite;
 mod store;
 
 pub use clock::{Clock, ManualClock};

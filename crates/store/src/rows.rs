@@ -145,6 +145,17 @@ impl ReportState {
             ReportState::Failed => "failed",
         }
     }
+
+    pub(crate) fn from_name(name: &str) -> Option<ReportState> {
+        [
+            ReportState::None,
+            ReportState::Working,
+            ReportState::Ready,
+            ReportState::Failed,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
+    }
 }
 
 /// A session as its journal has made it.

@@ -1,21 +1,48 @@
 //! The handle that everyone else holds.
 
-use std::ops::Range;
+mod jobs;
+mod recordings;
+mod sessions;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
-use engine::ids::{SessionId, StudyId};
-use engine::journal::Entry;
-use serde_json::Value;
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::clock::Clock;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
-use crate::job::{JobFilter, JobRow, Lane, Lease, NewJob, Retry};
-use crate::results::{Completion, RecordingRow, SegmentRow};
-use crate::rows::{
-    ChunkRow, CoveredTopic, Epoch, JournalRow, LedgerRow, NewChunk, NewSession, NewStudy, PhaseRow,
-    SessionFilter, SessionRow, StudyRow, TurnRow,
-};
+use crate::job::{Lane, NewJob};
+use crate::objects::Objects;
+use crate::op::LimitPages;
+use crate::sqlite::{self, Counters, Message, Operation, Reader, Task, Writer};
+
+/// Everything durable. Cheap to clone; all clones are one store.
+///
+/// A write resolves when it is durable. Dropping the future of a write does not undo it: whether it was kept is then
+/// unknown to the one who dropped it. A write waits for room in the queue and then for the disk, each with a deadline
+/// ([`StoreConfig::queue_wait`], [`StoreConfig::commit_wait`]).
+#[derive(Clone, Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: mpsc::Sender<Message>,
+    reader: Reader,
+    objects: Objects,
+    counters: Arc<Counters>,
+    clock: Clock,
+    node: String,
+    database: PathBuf,
+    queue_wait: Duration,
+    commit_wait: Duration,
+    wakes: [Notify; Lane::ALL.len()],
+}
 
 /// What the writer has done since the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,219 +59,179 @@ pub struct Stats {
     pub queued: u64,
 }
 
-/// Everything durable. Cheap to clone; all clones are one store.
-#[derive(Clone, Debug)]
-pub struct Store {}
-
-/// The skeleton: signatures first, so that others can build against them.
-#[expect(
-    unused_variables,
-    clippy::unused_async,
-    reason = "the skeleton; replaced by the next commit"
-)]
 impl Store {
-    /// Opens, creating and migrating as needed.
+    /// Opens a store, creating and migrating it as needed, and starts its writer. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// `InUse`, `NewerDatabase`, `NotWritable`, `Corrupt`, each with its remedy.
+    /// `InUse`, `NewerDatabase`, `NotWritable`, `Full`, `Corrupt`: each says what to do.
     pub async fn open(config: StoreConfig) -> Result<Store, StoreError> {
-        pending()
+        let objects = Objects::open(&config.recordings)?;
+        let opened = sqlite::open(&config).await?;
+        let counters = Arc::new(Counters::default());
+        let (queue, queued) = mpsc::channel(config.queue.max(1));
+        let writer = Writer::new(
+            queued,
+            opened.writer,
+            opened.writer_options,
+            Arc::clone(&counters),
+            config.gather,
+            config.group_max,
+            opened.lock,
+        );
+        tokio::spawn(writer.run());
+        let shared = Shared {
+            queue,
+            reader: Reader::new(opened.readers),
+            objects,
+            counters,
+            clock: config.clock,
+            node: config.node,
+            database: config.database,
+            queue_wait: config.queue_wait,
+            commit_wait: config.commit_wait,
+            wakes: Default::default(),
+        };
+        Ok(Store {
+            shared: Arc::new(shared),
+        })
     }
-    /// Writes what is queued, then lets go of the files. Later writes are refused.
+
+    /// Writes what is queued, writes the log back into the database, and lets go of the files. Later writes are refused.
+    /// Closing twice does nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` if that took longer than [`StoreConfig::commit_wait`]; `Full` if the log could not be written back
+    /// (nothing is lost: it is replayed at the next start).
     pub async fn close(&self) -> Result<(), StoreError> {
-        pending()
+        let (ack, closed) = oneshot::channel();
+        if self
+            .shared
+            .queue
+            .send_timeout(Message::Close(ack), self.shared.queue_wait)
+            .await
+            .is_err()
+        {
+            if self.shared.queue.is_closed() {
+                return Ok(());
+            }
+            return Err(StoreError::Busy {
+                waited_ms: millis(self.shared.queue_wait),
+            });
+        }
+        // Readers first: the log can only be cut when nobody reads from it.
+        self.shared.reader.close().await;
+        match tokio::time::timeout(self.shared.commit_wait, closed).await {
+            Ok(Ok(result)) => result.map_err(|error| self.placed(error)),
+            // The writer went between the two: somebody else closed it.
+            Ok(Err(_gone)) => Ok(()),
+            Err(_late) => Err(StoreError::unavailable("the writer did not close in time")),
+        }
     }
+
     /// What the writer has done.
+    #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let counters = &self.shared.counters;
+        let queue = &self.shared.queue;
+        Stats {
+            transactions: counters.transactions.load(Ordering::Relaxed),
+            operations: counters.operations.load(Ordering::Relaxed),
+            failed: counters.failed.load(Ordering::Relaxed),
+            full: counters.full.load(Ordering::Relaxed),
+            queued: queue.max_capacity().saturating_sub(queue.capacity()) as u64,
+        }
     }
-    /// Now, by the store's clock.
+
+    /// Now, by the store's clock, in microseconds UTC.
+    #[must_use]
     pub fn now_us(&self) -> i64 {
-        0
+        self.shared.clock.now_us()
     }
+
     /// Whether the database answers.
+    ///
+    /// # Errors
+    /// `Unavailable` with the reason.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        pending()
+        if self.shared.queue.is_closed() {
+            return Err(closed());
+        }
+        self.shared.reader.ping().await
     }
 
-    /// Keeps a study; the same source is the same version.
-    pub async fn put_study(&self, study: NewStudy) -> Result<StudyRow, StoreError> {
-        pending()
-    }
-    /// The latest version of each study.
-    pub async fn studies(&self) -> Result<Vec<StudyRow>, StoreError> {
-        pending()
-    }
-    /// One version of a study; none takes the latest.
-    pub async fn study(
-        &self,
-        id: &StudyId,
-        version: Option<u32>,
-    ) -> Result<Option<StudyRow>, StoreError> {
-        pending()
+    /// Limits the database to so many pages of 4 KiB from now on; none lifts the limit. A write beyond it fails with
+    /// `Full`, as on a full disk, which is how that is rehearsed.
+    ///
+    /// # Errors
+    /// As for any write.
+    pub async fn limit_pages(&self, pages_max: Option<u32>) -> Result<(), StoreError> {
+        self.write(LimitPages { pages_max }).await
     }
 
-    /// Creates sessions, all or none.
-    pub async fn create_sessions(&self, sessions: Vec<NewSession>) -> Result<(), StoreError> {
-        pending()
-    }
-    /// One session.
-    pub async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>, StoreError> {
-        pending()
-    }
-    /// The session of a link.
-    pub async fn session_by_link(
-        &self,
-        link_hash: &[u8; 32],
-    ) -> Result<Option<SessionRow>, StoreError> {
-        pending()
-    }
-    /// Sessions, newest first.
-    pub async fn sessions(&self, filter: SessionFilter) -> Result<Vec<SessionRow>, StoreError> {
-        pending()
-    }
-    /// Sessions that began and were not finished: at boot, what a crash left behind.
-    pub async fn unfinished_sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
-        pending()
-    }
-    /// Records the participant's decision; the same one again changes nothing, another one is a conflict.
-    pub async fn record_consent(
-        &self,
-        id: &SessionId,
-        accepted: bool,
-        text_digest: [u8; 32],
-    ) -> Result<SessionRow, StoreError> {
-        pending()
-    }
-    /// Makes `node` the owner; older epochs are fenced off.
-    pub async fn claim_session(&self, id: &SessionId, node: &str) -> Result<Epoch, StoreError> {
-        pending()
-    }
-    /// Writes entries and their projections; resolves with the last seq when durable.
-    pub async fn append(
-        &self,
-        id: &SessionId,
-        epoch: Epoch,
-        entries: Vec<Entry>,
-    ) -> Result<u64, StoreError> {
-        pending()
-    }
-    /// Last entries (may be none), jobs that follow and release of ownership, in one transaction. Idempotent.
-    pub async fn finish_session(
-        &self,
-        id: &SessionId,
-        epoch: Epoch,
-        last: Vec<Entry>,
-        jobs: Vec<NewJob>,
-    ) -> Result<(), StoreError> {
-        pending()
-    }
-    /// The journal.
-    pub async fn journal(&self, id: &SessionId) -> Result<Vec<JournalRow>, StoreError> {
-        pending()
-    }
-    /// Turns in speech order.
-    pub async fn turns(&self, id: &SessionId) -> Result<Vec<TurnRow>, StoreError> {
-        pending()
-    }
-    /// Phases in the order in which they were entered.
-    pub async fn phases(&self, id: &SessionId) -> Result<Vec<PhaseRow>, StoreError> {
-        pending()
-    }
-    /// Topics that were covered.
-    pub async fn covered(&self, id: &SessionId) -> Result<Vec<CoveredTopic>, StoreError> {
-        pending()
-    }
-    /// Charges, summed by component.
-    pub async fn ledger(&self, id: &SessionId) -> Result<Vec<LedgerRow>, StoreError> {
-        pending()
+    /// Queues an operation and waits until it is durable.
+    async fn write<O: Operation>(&self, operation: O) -> Result<O::Out, StoreError> {
+        let (task, result) = Task::new(operation);
+        let wait = self.shared.queue_wait;
+        match self
+            .shared
+            .queue
+            .send_timeout(Message::Write(Box::new(task)), wait)
+            .await
+        {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => {
+                return Err(StoreError::Busy {
+                    waited_ms: millis(wait),
+                });
+            }
+            Err(SendTimeoutError::Closed(_)) => return Err(closed()),
+        }
+        match tokio::time::timeout(self.shared.commit_wait, result).await {
+            Ok(Ok(result)) => result.map_err(|error| self.placed(error)),
+            Ok(Err(_gone)) => Err(StoreError::unavailable(
+                "the writer stopped; it is not known whether the write was kept",
+            )),
+            Err(_late) => Err(StoreError::unavailable(format!(
+                "the disk did not answer for {} ms; it is not known whether the write was kept",
+                millis(self.shared.commit_wait)
+            ))),
+        }
     }
 
-    /// Keeps a piece of a recording: the object first, its index row after.
-    pub async fn put_chunk(&self, id: &SessionId, chunk: NewChunk) -> Result<(), StoreError> {
-        pending()
-    }
-    /// Pieces that are indexed.
-    pub async fn chunks(&self, id: &SessionId) -> Result<Vec<ChunkRow>, StoreError> {
-        pending()
-    }
-    /// Numbers of the pieces that are really there, indexed or not, ascending.
-    pub async fn chunk_numbers(&self, id: &SessionId) -> Result<Vec<u32>, StoreError> {
-        pending()
-    }
-    /// One piece.
-    pub async fn read_chunk(&self, id: &SessionId, no: u32) -> Result<Bytes, StoreError> {
-        pending()
-    }
-    /// Keeps an object, replacing an older one of that name.
-    pub async fn put_object(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
-        pending()
-    }
-    /// An object or a part of it, and its whole length.
-    pub async fn get_object(
-        &self,
-        name: &str,
-        range: Option<Range<u64>>,
-    ) -> Result<(Bytes, u64), StoreError> {
-        pending()
+    /// Says where the room is missing; the dialect does not know its own path.
+    fn placed(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Full { what, .. } => StoreError::Full {
+                what,
+                place: self.shared.database.display().to_string(),
+            },
+            error => error,
+        }
     }
 
-    /// Puts jobs; those that are on record are left as they are.
-    pub async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<(), StoreError> {
-        pending()
+    /// Wakes one worker of each lane that got work.
+    fn wake(&self, jobs: &[NewJob]) {
+        for lane in Lane::ALL {
+            if jobs.iter().any(|job| job.lane == lane) {
+                self.wake_of(lane).notify_one();
+            }
+        }
     }
-    /// Leases up to `limit` jobs.
-    pub async fn claim(
-        &self,
-        lane: Lane,
-        limit: u32,
-        lease: Duration,
-    ) -> Result<Vec<Lease>, StoreError> {
-        pending()
-    }
-    /// Keeps a lease for longer, counted from now.
-    pub async fn heartbeat(&self, lease: &Lease, length: Duration) -> Result<(), StoreError> {
-        pending()
-    }
-    /// Results, cost, follow-up jobs and done, in one transaction.
-    pub async fn complete(&self, lease: &Lease, completion: Completion) -> Result<(), StoreError> {
-        pending()
-    }
-    /// Gives a job back or up.
-    pub async fn fail(
-        &self,
-        lease: &Lease,
-        error: &str,
-        retry: Retry,
-        costs_attempt: bool,
-    ) -> Result<(), StoreError> {
-        pending()
-    }
-    /// Gives back what this node had leased when it died; returns how many.
-    pub async fn release_own_leases(&self, node: &str) -> Result<u64, StoreError> {
-        pending()
-    }
-    /// Jobs, newest first.
-    pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRow>, StoreError> {
-        pending()
-    }
-    /// Returns when there may be work in the lane, or after `timeout`.
-    pub async fn wait_for_work(&self, lane: Lane, timeout: Duration) {}
 
-    /// Segments in speech order, each with its latest coding.
-    pub async fn segments(&self, id: &SessionId) -> Result<Vec<SegmentRow>, StoreError> {
-        pending()
-    }
-    /// The report.
-    pub async fn report(&self, id: &SessionId) -> Result<Option<Value>, StoreError> {
-        pending()
-    }
-    /// The finished recording.
-    pub async fn recording(&self, id: &SessionId) -> Result<Option<RecordingRow>, StoreError> {
-        pending()
+    fn wake_of(&self, lane: Lane) -> &Notify {
+        let [recording, enrichment, analysis] = &self.shared.wakes;
+        match lane {
+            Lane::Recording => recording,
+            Lane::Enrichment => enrichment,
+            Lane::Analysis => analysis,
+        }
     }
 }
 
-fn pending<T>() -> Result<T, StoreError> {
-    Err(StoreError::unavailable("not built yet"))
+fn closed() -> StoreError {
+    StoreError::unavailable("it was closed; this process is stopping")
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,20 @@
+//! The SQLite dialect: every statement of SQL stands in this folder. A second dialect is a folder beside it that carries
+//! out the same operations (`crate::op`) and answers the same reads.
+
+mod apply;
+mod codec;
+mod error;
+mod jobs;
+mod journal;
+mod open;
+mod read;
+mod results;
+mod sessions;
+mod studies;
+mod writer;
+
+pub(crate) use apply::Operation;
+pub(crate) use open::{not_writable, open};
+pub(crate) use read::Reader;
+pub(crate) use sessions::Finished;
+pub(crate) use writer::{Counters, Message, Task, Writer};

@@ -1,0 +1,42 @@
+//! Reads. They run on their own connections and never wait for the writer.
+
+mod jobs;
+mod results;
+mod sessions;
+
+use sqlx::sqlite::SqlitePool;
+
+use crate::error::StoreError;
+
+/// A pool of read-only connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    pool: SqlitePool,
+}
+
+impl Reader {
+    pub(crate) fn new(pool: SqlitePool) -> Reader {
+        Reader { pool }
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Rows of a page when the caller does not say, and at most.
+const PAGE: u32 = 50;
+const PAGE_MAX: u32 = 500;
+
+fn page(limit: u32) -> i64 {
+    i64::from(if limit == 0 {
+        PAGE
+    } else {
+        limit.min(PAGE_MAX)
+    })
+}

@@ -1,0 +1,53 @@
+//! Reading jobs, for the console.
+
+use engine::ids::SessionId;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::codec::{body, col, named, natural};
+use super::{Reader, page};
+use crate::error::StoreError;
+use crate::job::{JobFilter, JobRow, JobState, Lane};
+
+const JOBS: &str = "
+    SELECT job_id, lane, kind, session_id, key, rank, state, attempts, not_before_us, lease_until_us, owner, last_error,
+           created_at_us, ended_at_us, body
+    FROM job
+    WHERE (?1 IS NULL OR lane = ?1) AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR session_id = ?3)
+      AND (?4 IS NULL OR job_id < ?4)
+    ORDER BY job_id DESC LIMIT ?5";
+
+impl Reader {
+    pub(crate) async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, StoreError> {
+        let rows = sqlx::query(JOBS)
+            .bind(filter.lane.map(Lane::name))
+            .bind(filter.state.map(JobState::code))
+            .bind(filter.session_id.as_ref().map(SessionId::as_str))
+            .bind(filter.before)
+            .bind(page(filter.limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(job_row).collect()
+    }
+}
+
+fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
+    let state: i64 = col(row, "state")?;
+    Ok(JobRow {
+        job_id: col(row, "job_id")?,
+        lane: named(row, "lane", Lane::from_name)?,
+        kind: col(row, "kind")?,
+        session_id: SessionId::from(col::<&str>(row, "session_id")?),
+        key: col(row, "key")?,
+        rank: col(row, "rank")?,
+        state: JobState::from_code(state)
+            .ok_or_else(|| StoreError::corrupt(format!("job state {state}")))?,
+        attempts: natural(row, "attempts")?,
+        not_before_us: col(row, "not_before_us")?,
+        lease_until_us: col(row, "lease_until_us")?,
+        owner: col(row, "owner")?,
+        last_error: col(row, "last_error")?,
+        created_at_us: col(row, "created_at_us")?,
+        ended_at_us: col(row, "ended_at_us")?,
+        body: body(row)?,
+    })
+}

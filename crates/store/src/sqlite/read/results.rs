@@ -1,0 +1,95 @@
+//! Reading what the work after an interview brought forth.
+
+use engine::ids::{PhaseId, SessionId, TurnNo};
+use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::codec::{body, col, from_bytes, named, natural};
+use super::super::results::{CodingBody, SegmentBody};
+use super::Reader;
+use crate::error::StoreError;
+use crate::results::{CodingRow, QuoteSpan, RecordingRow, SegmentRow, Sentiment};
+
+const SEGMENTS: &str = "
+    SELECT g.segment_no, g.turn, g.start_ms, g.end_ms, g.phase, g.language, g.body AS segment_body,
+           c.coding_id, c.model, c.prompt_version, c.schema_version, c.sentiment, c.score_permille, c.body AS coding_body
+    FROM segment g
+    LEFT JOIN coding c ON c.coding_id =
+        (SELECT max(l.coding_id) FROM coding l WHERE l.session_id = g.session_id AND l.segment_no = g.segment_no)
+    WHERE g.session_id = ?1 ORDER BY g.segment_no";
+
+const REPORT: &str = "SELECT body FROM report WHERE session_id = ?1";
+
+const RECORDING: &str =
+    "SELECT object, duration_ms, bytes, body FROM recording WHERE session_id = ?1";
+
+impl Reader {
+    pub(crate) async fn segments(&self, id: &SessionId) -> Result<Vec<SegmentRow>, StoreError> {
+        sqlx::query(SEGMENTS)
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(segment_row)
+            .collect()
+    }
+
+    pub(crate) async fn report(&self, id: &SessionId) -> Result<Option<Value>, StoreError> {
+        let row = sqlx::query(REPORT)
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(body).transpose()
+    }
+
+    pub(crate) async fn recording(
+        &self,
+        id: &SessionId,
+    ) -> Result<Option<RecordingRow>, StoreError> {
+        let row = sqlx::query(RECORDING)
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        let recording = |row: &SqliteRow| {
+            Ok(RecordingRow {
+                object: col(row, "object")?,
+                duration_ms: natural(row, "duration_ms")?,
+                bytes: natural(row, "bytes")?,
+                peaks: from_bytes(col(row, "body")?)?,
+            })
+        };
+        row.as_ref().map(recording).transpose()
+    }
+}
+
+fn segment_row(row: &SqliteRow) -> Result<SegmentRow, StoreError> {
+    let body: SegmentBody = from_bytes(col(row, "segment_body")?)?;
+    let coding: Option<i64> = col(row, "coding_id")?;
+    Ok(SegmentRow {
+        segment_no: natural(row, "segment_no")?,
+        turn: TurnNo(natural(row, "turn")?),
+        text: body.text,
+        start_ms: natural(row, "start_ms")?,
+        end_ms: natural(row, "end_ms")?,
+        phase: PhaseId::from(col::<&str>(row, "phase")?),
+        language: col(row, "language")?,
+        coding: coding.map(|_| coding_row(row)).transpose()?,
+    })
+}
+
+fn coding_row(row: &SqliteRow) -> Result<CodingRow, StoreError> {
+    let body: CodingBody = from_bytes(col(row, "coding_body")?)?;
+    Ok(CodingRow {
+        sentiment: named(row, "sentiment", Sentiment::from_name)?,
+        score_permille: col(row, "score_permille")?,
+        topics: body.topics,
+        quote: body.quote.map(|quote| QuoteSpan {
+            start_char: quote.start_char,
+            end_char: quote.end_char,
+            text: quote.text,
+        }),
+        model: col(row, "model")?,
+        prompt_version: col(row, "prompt_version")?,
+        schema_version: col(row, "schema_version")?,
+    })
+}

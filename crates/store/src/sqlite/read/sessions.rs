@@ -1,0 +1,323 @@
+//! Reading studies, sessions and what a session's journal says.
+
+use engine::cost::Component;
+use engine::ids::{PhaseId, SessionId, StudyId, TopicId, TurnNo};
+use sqlx::sqlite::SqliteRow;
+
+use super::super::codec::{body, col, from_bytes, named, natural, natural_or_none};
+use super::{Reader, page};
+use crate::error::StoreError;
+use crate::names;
+use crate::rows::{
+    ChunkRow, Consent, CoveredTopic, Epoch, JournalRow, LedgerRow, Length, PhaseRow, ReportState,
+    SessionFilter, SessionRow, StudyRow, TurnRow,
+};
+
+/// `sqlx` takes literals only; this joins them at compile time.
+macro_rules! study_rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT study_id, version, title, source, created_at_us,
+                 (SELECT count(*) FROM session s WHERE s.study_id = study.study_id) AS sessions,
+                 (SELECT count(*) FROM session s WHERE s.study_id = study.study_id
+                  AND s.state IN ('waiting', 'active', 'paused', 'closing')) AS live,
+                 (SELECT count(*) FROM session s WHERE s.study_id = study.study_id
+                  AND s.state = 'ended' AND s.outcome = 'complete') AS completed
+             FROM study ",
+            $rest
+        )
+    };
+}
+
+const STUDIES: &str = study_rows!(
+    "WHERE version = (SELECT max(version) FROM study latest WHERE latest.study_id = study.study_id) ORDER BY study_id"
+);
+
+const STUDY: &str = study_rows!(
+    "WHERE study_id = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1"
+);
+
+macro_rules! session_rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.session_id, s.study_id, s.study_version, st.title AS study_title, s.language, s.length, s.external_id,
+                 s.state, s.phase, s.outcome, s.consent, s.cost_micro_usd, s.turns, s.first_voice_ms, s.duration_ms,
+                 s.owner, s.epoch, s.last_seq, s.created_at_us, s.started_at_us, s.ended_at_us, s.expires_at_us,
+                 CASE
+                     WHEN EXISTS (SELECT 1 FROM report r WHERE r.session_id = s.session_id) THEN 'ready'
+                     WHEN EXISTS (SELECT 1 FROM job j WHERE j.session_id = s.session_id AND j.state = 3) THEN 'failed'
+                     WHEN EXISTS (SELECT 1 FROM job j WHERE j.session_id = s.session_id AND j.state IN (0, 1)) THEN 'working'
+                     ELSE 'none'
+                 END AS report
+             FROM session s JOIN study st ON st.study_id = s.study_id AND st.version = s.study_version ",
+            $rest
+        )
+    };
+}
+
+const SESSION: &str = session_rows!("WHERE s.session_id = ?1");
+
+const SESSION_BY_LINK: &str = session_rows!("WHERE s.link_hash = ?1");
+
+const SESSIONS: &str = session_rows!(
+    "WHERE (?1 IS NULL OR s.study_id = ?1) AND (?2 IS NULL OR s.state = ?2)
+       AND (?3 IS NULL OR (s.created_at_us, s.session_id) <
+            (SELECT b.created_at_us, b.session_id FROM session b WHERE b.session_id = ?3))
+     ORDER BY s.created_at_us DESC, s.session_id DESC LIMIT ?4"
+);
+
+const UNFINISHED: &str =
+    session_rows!("WHERE s.finished_at_us IS NULL AND s.state <> 'invited' ORDER BY s.session_id");
+
+const JOURNAL: &str =
+    "SELECT seq, at_us, kind, body FROM journal WHERE session_id = ?1 ORDER BY seq";
+
+const TURNS: &str = "
+    SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn WHERE session_id = ?1 ORDER BY start_ms, turn";
+
+const PHASES: &str =
+    "SELECT body FROM journal WHERE session_id = ?1 AND kind = 'phase_entered' ORDER BY seq";
+
+const COVERED: &str =
+    "SELECT topic, phase, at_ms FROM covered_topic WHERE session_id = ?1 ORDER BY at_ms, topic";
+
+const LEDGER: &str = "
+    SELECT component, sum(quantity) AS quantity, sum(cost_micro_usd) AS cost_micro_usd, count(*) AS charges
+    FROM ledger WHERE session_id = ?1 GROUP BY component";
+
+const CHUNKS: &str =
+    "SELECT no, start_ms, end_ms, bytes FROM chunk WHERE session_id = ?1 ORDER BY no";
+
+impl Reader {
+    pub(crate) async fn studies(&self) -> Result<Vec<StudyRow>, StoreError> {
+        sqlx::query(STUDIES)
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(study_row)
+            .collect()
+    }
+
+    pub(crate) async fn study(
+        &self,
+        id: &StudyId,
+        version: Option<u32>,
+    ) -> Result<Option<StudyRow>, StoreError> {
+        let row = sqlx::query(STUDY)
+            .bind(id.as_str())
+            .bind(version)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(study_row).transpose()
+    }
+
+    pub(crate) async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>, StoreError> {
+        let row = sqlx::query(SESSION)
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(session_row).transpose()
+    }
+
+    pub(crate) async fn session_by_link(
+        &self,
+        link_hash: &[u8; 32],
+    ) -> Result<Option<SessionRow>, StoreError> {
+        let row = sqlx::query(SESSION_BY_LINK)
+            .bind(&link_hash[..])
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(session_row).transpose()
+    }
+
+    pub(crate) async fn sessions(
+        &self,
+        filter: &SessionFilter,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let rows = sqlx::query(SESSIONS)
+            .bind(filter.study_id.as_ref().map(StudyId::as_str))
+            .bind(filter.state.map(engine::session::State::name))
+            .bind(filter.before.as_ref().map(SessionId::as_str))
+            .bind(page(filter.limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(session_row).collect()
+    }
+
+    pub(crate) async fn unfinished_sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
+        sqlx::query(UNFINISHED)
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(session_row)
+            .collect()
+    }
+
+    pub(crate) async fn journal(&self, id: &SessionId) -> Result<Vec<JournalRow>, StoreError> {
+        let rows = sqlx::query(JOURNAL)
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        let entry = |row: &SqliteRow| {
+            Ok(JournalRow {
+                seq: natural(row, "seq")?,
+                at_us: col(row, "at_us")?,
+                kind: col(row, "kind")?,
+                body: body(row)?,
+            })
+        };
+        rows.iter().map(entry).collect()
+    }
+
+    pub(crate) async fn turns(&self, id: &SessionId) -> Result<Vec<TurnRow>, StoreError> {
+        sqlx::query(TURNS)
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(turn_row)
+            .collect()
+    }
+
+    pub(crate) async fn phases(&self, id: &SessionId) -> Result<Vec<PhaseRow>, StoreError> {
+        let rows = sqlx::query(PHASES)
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        let phase = |row: &SqliteRow| {
+            let body: PhaseBody = from_bytes(col(row, "body")?)?;
+            Ok(PhaseRow {
+                phase: body.phase.into(),
+                entered_at_ms: body.timeline_ms,
+                cause: body.cause,
+            })
+        };
+        rows.iter().map(phase).collect()
+    }
+
+    pub(crate) async fn covered(&self, id: &SessionId) -> Result<Vec<CoveredTopic>, StoreError> {
+        let rows = sqlx::query(COVERED)
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        let covered = |row: &SqliteRow| {
+            Ok(CoveredTopic {
+                topic: TopicId::from(col::<&str>(row, "topic")?),
+                phase: PhaseId::from(col::<&str>(row, "phase")?),
+                at_ms: natural(row, "at_ms")?,
+            })
+        };
+        rows.iter().map(covered).collect()
+    }
+
+    /// In the order in which a bill lists components.
+    pub(crate) async fn ledger(&self, id: &SessionId) -> Result<Vec<LedgerRow>, StoreError> {
+        let rows = sqlx::query(LEDGER)
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        let sum = |row: &SqliteRow| {
+            Ok(LedgerRow {
+                component: named(row, "component", Component::from_name)?,
+                quantity: natural(row, "quantity")?,
+                cost_micro_usd: col(row, "cost_micro_usd")?,
+                rows: natural(row, "charges")?,
+            })
+        };
+        let mut sums = rows
+            .iter()
+            .map(sum)
+            .collect::<Result<Vec<LedgerRow>, StoreError>>()?;
+        sums.sort_by_key(|row| row.component);
+        Ok(sums)
+    }
+
+    pub(crate) async fn chunks(&self, id: &SessionId) -> Result<Vec<ChunkRow>, StoreError> {
+        let rows = sqlx::query(CHUNKS)
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        let chunk = |row: &SqliteRow| {
+            Ok(ChunkRow {
+                no: natural(row, "no")?,
+                start_ms: natural(row, "start_ms")?,
+                end_ms: natural(row, "end_ms")?,
+                bytes: natural(row, "bytes")?,
+            })
+        };
+        rows.iter().map(chunk).collect()
+    }
+}
+
+fn study_row(row: &SqliteRow) -> Result<StudyRow, StoreError> {
+    Ok(StudyRow {
+        study_id: StudyId::from(col::<&str>(row, "study_id")?),
+        version: natural(row, "version")?,
+        title: col(row, "title")?,
+        source: col(row, "source")?,
+        created_at_us: col(row, "created_at_us")?,
+        sessions: natural(row, "sessions")?,
+        live: natural(row, "live")?,
+        completed: natural(row, "completed")?,
+    })
+}
+
+fn session_row(row: &SqliteRow) -> Result<SessionRow, StoreError> {
+    let outcome: Option<&str> = col(row, "outcome")?;
+    Ok(SessionRow {
+        session_id: SessionId::from(col::<&str>(row, "session_id")?),
+        study_id: StudyId::from(col::<&str>(row, "study_id")?),
+        study_version: natural(row, "study_version")?,
+        study_title: col(row, "study_title")?,
+        language: col(row, "language")?,
+        length: named(row, "length", Length::from_name)?,
+        external_id: col(row, "external_id")?,
+        state: named(row, "state", names::state)?,
+        phase: col::<Option<&str>>(row, "phase")?.map(PhaseId::from),
+        outcome: outcome
+            .map(|_| named(row, "outcome", names::outcome))
+            .transpose()?,
+        consent: named(row, "consent", Consent::from_name)?,
+        cost_micro_usd: col(row, "cost_micro_usd")?,
+        turns: natural(row, "turns")?,
+        first_voice_ms: natural_or_none(row, "first_voice_ms")?,
+        duration_ms: natural_or_none(row, "duration_ms")?,
+        owner: col(row, "owner")?,
+        epoch: Epoch(col(row, "epoch")?),
+        last_seq: natural(row, "last_seq")?,
+        created_at_us: col(row, "created_at_us")?,
+        started_at_us: col(row, "started_at_us")?,
+        ended_at_us: col(row, "ended_at_us")?,
+        expires_at_us: col(row, "expires_at_us")?,
+        report: named(row, "report", ReportState::from_name)?,
+    })
+}
+
+fn turn_row(row: &SqliteRow) -> Result<TurnRow, StoreError> {
+    let body: TurnBody = from_bytes(col(row, "body")?)?;
+    Ok(TurnRow {
+        turn: TurnNo(natural(row, "turn")?),
+        speaker: named(row, "speaker", names::speaker)?,
+        phase: PhaseId::from(col::<&str>(row, "phase")?),
+        start_ms: natural(row, "start_ms")?,
+        end_ms: natural(row, "end_ms")?,
+        text: body.text,
+        unheard: body.unheard,
+        ending: named(row, "ending", names::ending)?,
+    })
+}
+
+/// Body of a turn's row.
+#[derive(serde::Deserialize)]
+struct TurnBody {
+    text: String,
+    unheard: String,
+}
+
+/// Body of a `phase_entered` entry.
+#[derive(serde::Deserialize)]
+struct PhaseBody {
+    phase: String,
+    cause: String,
+    timeline_ms: u64,
+}

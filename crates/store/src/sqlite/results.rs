@@ -1,0 +1,208 @@
+//! What a job brought forth, written in the transaction of its completion; and the limit on the database's size.
+
+use engine::ids::SessionId;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+
+use super::apply::Operation;
+use super::codec::{from_bytes, int, to_bytes};
+use super::journal::{ChargedFor, insert_charges};
+use crate::error::StoreError;
+use crate::job::Lease;
+use crate::op::LimitPages;
+use crate::results::{Completion, NewCoding, NewSegment, RecordingRow};
+
+const INSERT_SEGMENT: &str = "
+    INSERT INTO segment (session_id, segment_no, turn, start_ms, end_ms, phase, language, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (session_id, segment_no) DO NOTHING";
+
+const SEGMENT_BODY: &str = "SELECT body FROM segment WHERE session_id = ?1 AND segment_no = ?2";
+
+/// The same way of coding the same segment twice: the first stands.
+const INSERT_CODING: &str = "
+    INSERT INTO coding (session_id, segment_no, model, prompt_version, schema_version, sentiment, score_permille,
+                        created_at_us, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT (session_id, segment_no, model, prompt_version, schema_version) DO NOTHING";
+
+const PUT_REPORT: &str = "
+    INSERT INTO report (session_id, created_at_us, body) VALUES (?1, ?2, ?3)
+    ON CONFLICT (session_id) DO UPDATE SET created_at_us = excluded.created_at_us, body = excluded.body";
+
+const PUT_RECORDING: &str = "
+    INSERT INTO recording (session_id, object, duration_ms, bytes, body) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (session_id) DO UPDATE
+    SET object = excluded.object, duration_ms = excluded.duration_ms, bytes = excluded.bytes, body = excluded.body";
+
+const ADD_COST: &str =
+    "UPDATE session SET cost_micro_usd = cost_micro_usd + ?2 WHERE session_id = ?1";
+
+pub(super) async fn insert_results(
+    db: &mut SqliteConnection,
+    lease: &Lease,
+    completion: &Completion,
+    at_us: i64,
+) -> Result<(), StoreError> {
+    let id = &lease.session_id;
+    for segment in &completion.segments {
+        insert_segment(db, id, segment).await?;
+    }
+    for coding in &completion.codings {
+        insert_coding(db, id, coding, at_us).await?;
+    }
+    if let Some(report) = &completion.report {
+        sqlx::query(PUT_REPORT)
+            .bind(id.as_str())
+            .bind(at_us)
+            .bind(to_bytes(report))
+            .execute(&mut *db)
+            .await?;
+    }
+    if let Some(recording) = &completion.recording {
+        put_recording(db, id, recording).await?;
+    }
+    if !completion.charges.is_empty() {
+        insert_charges(
+            db,
+            id,
+            at_us,
+            &completion.charges,
+            ChargedFor::Job(lease.job_id),
+        )
+        .await?;
+        let sum = completion
+            .charges
+            .iter()
+            .fold(0_i64, |sum, charge| sum.saturating_add(charge.cost.0));
+        sqlx::query(ADD_COST)
+            .bind(id.as_str())
+            .bind(sum)
+            .execute(db)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn insert_segment(
+    db: &mut SqliteConnection,
+    id: &SessionId,
+    segment: &NewSegment,
+) -> Result<(), StoreError> {
+    sqlx::query(INSERT_SEGMENT)
+        .bind(id.as_str())
+        .bind(int(segment.segment_no))
+        .bind(int(segment.turn.0))
+        .bind(int(segment.start_ms))
+        .bind(int(segment.end_ms))
+        .bind(segment.phase.as_str())
+        .bind(&segment.language)
+        .bind(to_bytes(&json!({"text": segment.text})))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn insert_coding(
+    db: &mut SqliteConnection,
+    id: &SessionId,
+    new: &NewCoding,
+    at_us: i64,
+) -> Result<(), StoreError> {
+    let NewCoding { segment_no, coding } = new;
+    let segment: Option<Vec<u8>> = sqlx::query_scalar(SEGMENT_BODY)
+        .bind(id.as_str())
+        .bind(int(*segment_no))
+        .fetch_optional(&mut *db)
+        .await?;
+    let segment = segment.ok_or_else(|| StoreError::NotFound {
+        what: format!("segment {segment_no} of session {id}"),
+    })?;
+    if let Some(quote) = &coding.quote {
+        let segment: SegmentBody = from_bytes(&segment)?;
+        // The last line of defence: an invented quote cannot be stored, whoever made it.
+        if !quote.is_verbatim(&segment.text) {
+            let what = format!(
+                "the quote of segment {segment_no} of session {id} is not a verbatim part of it"
+            );
+            return Err(StoreError::Conflict { what });
+        }
+    }
+    let quote = coding
+        .quote
+        .as_ref()
+        .map(|quote| json!({"start_char": quote.start_char, "end_char": quote.end_char, "text": quote.text}));
+    sqlx::query(INSERT_CODING)
+        .bind(id.as_str())
+        .bind(int(*segment_no))
+        .bind(&coding.model)
+        .bind(&coding.prompt_version)
+        .bind(&coding.schema_version)
+        .bind(coding.sentiment.name())
+        .bind(i64::from(coding.score_permille))
+        .bind(at_us)
+        .bind(to_bytes(&json!({"topics": coding.topics, "quote": quote})))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn put_recording(
+    db: &mut SqliteConnection,
+    id: &SessionId,
+    recording: &RecordingRow,
+) -> Result<(), StoreError> {
+    let peaks = &recording.peaks;
+    let body = json!({
+        "ms_per_peak": peaks.ms_per_peak,
+        "participant": peaks.participant,
+        "interviewer": peaks.interviewer,
+    });
+    sqlx::query(PUT_RECORDING)
+        .bind(id.as_str())
+        .bind(&recording.object)
+        .bind(int(recording.duration_ms))
+        .bind(int(recording.bytes))
+        .bind(to_bytes(&body))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Body of a segment.
+#[derive(serde::Deserialize)]
+pub(super) struct SegmentBody {
+    pub(super) text: String,
+}
+
+/// Body of a coding.
+#[derive(serde::Deserialize)]
+pub(super) struct CodingBody {
+    pub(super) topics: Vec<String>,
+    pub(super) quote: Option<QuoteBody>,
+}
+
+/// A quote within the body of a coding.
+#[derive(serde::Deserialize)]
+pub(super) struct QuoteBody {
+    pub(super) start_char: u32,
+    pub(super) end_char: u32,
+    pub(super) text: String,
+}
+
+/// SQLite's own upper bound of `max_page_count`. <https://www.sqlite.org/limits.html>, section 13
+const PAGES_UNLIMITED: u32 = 4_294_967_294;
+
+impl Operation for LimitPages {
+    type Out = ();
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        // A pragma takes no parameters; the number is ours.
+        let pragma = format!(
+            "PRAGMA max_page_count = {}",
+            self.pages_max.unwrap_or(PAGES_UNLIMITED)
+        );
+        sqlx::query(sqlx::AssertSqlSafe(pragma)).execute(db).await?;
+        Ok(())
+    }
+}

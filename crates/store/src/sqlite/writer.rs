@@ -1,0 +1,368 @@
+//! The only task that writes. It gathers what is queued into one transaction, so that one fsync makes many sessions'
+//! entries durable, and acknowledges each operation only after COMMIT.
+//!
+//! Every operation of a group has a savepoint of its own: one that is refused (fenced off, say) leaves its neighbours
+//! alone. Where the transaction itself breaks (disk full, an I/O error) all of it is rolled back and each operation is
+//! carried out again in a transaction of its own, so that the one for which there is no room fails and the others do not.
+//! Only a COMMIT that fails for another reason leaves a fate unknown, and says so.
+
+use std::fs::File;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::apply::Operation;
+use super::error::{breaks_transaction, is_rolled_back};
+use super::open;
+use crate::error::StoreError;
+
+/// Without work for so long, the WAL is written back and cut to nothing.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// What reaches the writer.
+pub(crate) enum Message {
+    /// An operation and whoever waits for it.
+    Write(Box<dyn Step>),
+    /// Write what is queued, refuse what comes later, close, say so.
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// What the writer counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) transactions: AtomicU64,
+    pub(crate) operations: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) full: AtomicU64,
+}
+
+/// An operation with its type hidden, so that all of them fit one queue.
+pub(crate) trait Step: Send {
+    /// Carries it out and keeps what it brings back.
+    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> Applying<'a>;
+    /// Tells whoever waits: what it brought back if `fate` is good, else the error.
+    fn settle(self: Box<Self>, fate: Result<(), StoreError>);
+}
+
+type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
+
+/// An operation, what it brought back, and whoever waits for it.
+pub(crate) struct Task<O: Operation> {
+    operation: O,
+    out: Option<O::Out>,
+    ack: oneshot::Sender<Result<O::Out, StoreError>>,
+}
+
+impl<O: Operation> Task<O> {
+    /// Pairs an operation with the place where its result is awaited.
+    pub(crate) fn new(operation: O) -> (Task<O>, oneshot::Receiver<Result<O::Out, StoreError>>) {
+        let (ack, result) = oneshot::channel();
+        (
+            Task {
+                operation,
+                out: None,
+                ack,
+            },
+            result,
+        )
+    }
+}
+
+impl<O: Operation> Step for Task<O> {
+    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> Applying<'a> {
+        Box::pin(async move {
+            self.out = Some(self.operation.apply(db).await?);
+            Ok(())
+        })
+    }
+
+    fn settle(self: Box<Self>, fate: Result<(), StoreError>) {
+        let Task { out, ack, .. } = *self;
+        let lost = || StoreError::unavailable("the write brought nothing back; this is a bug");
+        // Whoever waited may have given up; the write stands all the same.
+        let _ = ack.send(fate.and_then(|()| out.ok_or_else(lost)));
+    }
+}
+
+/// The writer task. It owns the connection, the lock on the database, and the queue's receiving end.
+pub(crate) struct Writer {
+    queue: mpsc::Receiver<Message>,
+    /// None after a failure that left the connection in doubt; the next group opens a new one.
+    db: Option<SqliteConnection>,
+    options: SqliteConnectOptions,
+    counters: Arc<Counters>,
+    gather: Duration,
+    group_max: usize,
+    /// Let go of last, when nothing is written any more.
+    _lock: File,
+}
+
+/// How a transaction ended.
+enum Committed {
+    /// Durable.
+    Yes,
+    /// Rolled back, and may be tried again.
+    No(StoreError),
+    /// Nobody knows.
+    Unknown(StoreError),
+}
+
+impl Writer {
+    pub(crate) fn new(
+        queue: mpsc::Receiver<Message>,
+        db: SqliteConnection,
+        options: SqliteConnectOptions,
+        counters: Arc<Counters>,
+        gather: Duration,
+        group_max: usize,
+        lock: File,
+    ) -> Writer {
+        Writer {
+            queue,
+            db: Some(db),
+            options,
+            counters,
+            gather,
+            group_max: group_max.max(1),
+            _lock: lock,
+        }
+    }
+
+    /// Writes until it is closed or all handles are gone.
+    pub(crate) async fn run(mut self) {
+        let mut written_since_checkpoint = 0_usize;
+        let closing = loop {
+            let message = match tokio::time::timeout(IDLE, self.queue.recv()).await {
+                Ok(Some(message)) => message,
+                Ok(None) => break None,
+                Err(_idle) => {
+                    if std::mem::take(&mut written_since_checkpoint) > 0 {
+                        self.checkpoint().await;
+                    }
+                    continue;
+                }
+            };
+            let (group, closing) = self.gather(message).await;
+            written_since_checkpoint = written_since_checkpoint.saturating_add(group.len());
+            self.write(group).await;
+            if closing.is_some() {
+                break closing;
+            }
+        };
+        self.shut(closing).await;
+    }
+
+    /// Takes what comes within the gathering time, up to the size of a group.
+    async fn gather(
+        &mut self,
+        first: Message,
+    ) -> (
+        Vec<Box<dyn Step>>,
+        Option<oneshot::Sender<Result<(), StoreError>>>,
+    ) {
+        let mut group = Vec::new();
+        let until = Instant::now() + self.gather;
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Write(step) => group.push(step),
+                Message::Close(ack) => return (group, Some(ack)),
+            }
+            if group.len() >= self.group_max {
+                break;
+            }
+            next = tokio::time::timeout_at(until, self.queue.recv())
+                .await
+                .ok()
+                .flatten();
+        }
+        (group, None)
+    }
+
+    async fn write(&mut self, mut group: Vec<Box<dyn Step>>) {
+        if group.len() > 1 {
+            match self.write_together(group).await {
+                Ok(()) => return,
+                Err(undone) => group = undone,
+            }
+        }
+        for step in group {
+            self.write_alone(step).await;
+        }
+    }
+
+    /// One transaction for all, one savepoint for each. Gives the operations back if the transaction broke.
+    async fn write_together(
+        &mut self,
+        mut group: Vec<Box<dyn Step>>,
+    ) -> Result<(), Vec<Box<dyn Step>>> {
+        let Ok(db) = self.begin().await else {
+            return Err(group);
+        };
+        let mut fates = Vec::with_capacity(group.len());
+        for step in &mut group {
+            match in_savepoint(db, step.as_mut()).await {
+                Ok(fate) => fates.push(fate),
+                Err(broken) => {
+                    tracing::warn!(error = %broken, "a transaction broke and its operations are written one by one");
+                    self.roll_back().await;
+                    return Err(group);
+                }
+            }
+        }
+        match self.commit().await {
+            Committed::Yes => {
+                for (step, fate) in group.into_iter().zip(fates) {
+                    self.settle(step, fate);
+                }
+                Ok(())
+            }
+            Committed::No(error) => {
+                tracing::warn!(%error, "a transaction could not be committed and its operations are written one by one");
+                Err(group)
+            }
+            Committed::Unknown(error) => {
+                for (step, fate) in group.into_iter().zip(fates) {
+                    self.settle(step, fate.and(Err(error.clone())));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn write_alone(&mut self, mut step: Box<dyn Step>) {
+        let fate = match self.begin().await {
+            Err(error) => Err(error),
+            Ok(db) => match step.apply(db).await {
+                Ok(()) => match self.commit().await {
+                    Committed::Yes => Ok(()),
+                    Committed::No(error) | Committed::Unknown(error) => Err(error),
+                },
+                Err(error) => {
+                    self.roll_back().await;
+                    Err(error)
+                }
+            },
+        };
+        self.settle(step, fate);
+    }
+
+    fn settle(&self, step: Box<dyn Step>, fate: Result<(), StoreError>) {
+        let counter = if fate.is_ok() {
+            &self.counters.operations
+        } else {
+            &self.counters.failed
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if matches!(fate, Err(StoreError::Full { .. })) {
+            self.counters.full.fetch_add(1, Ordering::Relaxed);
+        }
+        step.settle(fate);
+    }
+
+    async fn begin(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        let mut db = match self.db.take() {
+            Some(db) => db,
+            None => self.options.connect().await?,
+        };
+        // IMMEDIATE: takes the write lock now, so that nothing read in the transaction can be overtaken before it writes.
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut db).await?;
+        Ok(self.db.insert(db))
+    }
+
+    async fn commit(&mut self) -> Committed {
+        let Some(db) = &mut self.db else {
+            return Committed::Unknown(StoreError::unavailable(
+                "the connection was lost before COMMIT",
+            ));
+        };
+        match sqlx::query("COMMIT").execute(db).await {
+            Ok(_) => {
+                self.counters.transactions.fetch_add(1, Ordering::Relaxed);
+                Committed::Yes
+            }
+            Err(error) => {
+                let error = StoreError::from(error);
+                self.roll_back().await;
+                if matches!(error, StoreError::Full { .. }) {
+                    return Committed::No(error);
+                }
+                self.db = None;
+                Committed::Unknown(StoreError::unavailable(format!(
+                    "it is not known whether the write was kept: {error}"
+                )))
+            }
+        }
+    }
+
+    /// Ends the transaction. Where SQLite has done so by itself there is nothing to roll back; in any other doubt the
+    /// connection is given up, which rolls back as well.
+    async fn roll_back(&mut self) {
+        let Some(mut db) = self.db.take() else { return };
+        match sqlx::query("ROLLBACK").execute(&mut db).await {
+            Ok(_) => self.db = Some(db),
+            Err(error) if is_rolled_back(&error) => self.db = Some(db),
+            Err(error) => tracing::warn!(%error, "a rollback failed; the writer reconnects"),
+        }
+    }
+
+    async fn checkpoint(&mut self) {
+        let Some(db) = &mut self.db else { return };
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(db)
+            .await
+        {
+            tracing::warn!(%error, "the write-ahead log could not be written back; it is tried again later");
+        }
+    }
+
+    /// Writes what is still queued and lets go of the database.
+    async fn shut(mut self, closing: Option<oneshot::Sender<Result<(), StoreError>>>) {
+        self.queue.close();
+        let mut waiting: Vec<_> = closing.into_iter().collect();
+        while let Some(message) = self.queue.recv().await {
+            match message {
+                Message::Write(step) => self.write_alone(step).await,
+                Message::Close(ack) => waiting.push(ack),
+            }
+        }
+        let closed = match self.db.take() {
+            Some(db) => open::close(db).await,
+            None => Ok(()),
+        };
+        if let Err(error) = &closed {
+            tracing::warn!(%error, "the database did not close cleanly; its log is replayed at the next start");
+        }
+        drop(self);
+        for ack in waiting {
+            let _ = ack.send(closed.clone());
+        }
+    }
+}
+
+/// Carries one operation out within the group's transaction. `Err` means that the transaction is broken.
+async fn in_savepoint(
+    db: &mut SqliteConnection,
+    step: &mut dyn Step,
+) -> Result<Result<(), StoreError>, StoreError> {
+    sqlx::query("SAVEPOINT operation").execute(&mut *db).await?;
+    let fate = step.apply(db).await;
+    match &fate {
+        Ok(()) => {}
+        Err(error) if breaks_transaction(error) => return Err(error.clone()),
+        Err(_refused) => {
+            sqlx::query("ROLLBACK TO operation")
+                .execute(&mut *db)
+                .await?;
+        }
+    }
+    sqlx::query("RELEASE operation").execute(&mut *db).await?;
+    Ok(fate)
+}

@@ -1,0 +1,175 @@
+//! Durable work and its results.
+
+use std::time::Duration;
+
+use engine::ids::SessionId;
+use serde_json::Value;
+
+use super::Store;
+use crate::error::StoreError;
+use crate::job::{JobFilter, JobRow, Lane, Lease, NewJob, Retry};
+use crate::op::{Attempt, ClaimJobs, CompleteJob, Enqueue, FailJob, Heartbeat, ReleaseLeases};
+use crate::results::{Completion, SegmentRow};
+
+/// Longest text of an error that is kept with a job, in characters: enough for a vendor's message, not for its HTML page.
+const ERROR_MAX: usize = 2_000;
+
+impl Store {
+    /// Puts jobs and wakes a worker of their lanes. One that is on record (same kind, session and key) stays as it is.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such session; else as for any write.
+    pub async fn enqueue(&self, jobs: Vec<NewJob>) -> Result<(), StoreError> {
+        self.write(Enqueue {
+            jobs: jobs.clone(),
+            at_us: self.now_us(),
+        })
+        .await?;
+        self.wake(&jobs);
+        Ok(())
+    }
+
+    /// Leases up to `limit` jobs of a lane: greatest rank first, then the oldest. Jobs whose lease ran out are among them.
+    ///
+    /// # Errors
+    /// As for any write.
+    pub async fn claim(
+        &self,
+        lane: Lane,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let at_us = self.now_us();
+        let lease_until_us = after(at_us, lease);
+        let owner = self.shared.node.clone();
+        let leases = self
+            .write(ClaimJobs {
+                lane,
+                limit,
+                owner,
+                lease_until_us,
+                at_us,
+            })
+            .await?;
+        // A wake-up reaches one worker; if there may be more than it took, it passes the word on.
+        if leases.len() >= limit as usize {
+            self.wake_of(lane).notify_one();
+        }
+        Ok(leases)
+    }
+
+    /// Keeps a lease until `length` from now.
+    ///
+    /// # Errors
+    /// `Fenced` if the lease was lost: stop working. Else as for any write.
+    pub async fn heartbeat(&self, lease: &Lease, length: Duration) -> Result<(), StoreError> {
+        let lease_until_us = after(self.now_us(), length);
+        self.write(Heartbeat {
+            job_id: lease.job_id,
+            fence: lease.fence,
+            lease_until_us,
+        })
+        .await
+    }
+
+    /// Writes what a job achieved, what it cost and what follows, and that it is done: all of it or nothing.
+    ///
+    /// # Errors
+    /// `Fenced` if the lease was lost; `NotFound` if a coding's segment is not on record; `Conflict` if a quote is not a
+    /// verbatim part of its segment; else as for any write. The lease is still held after all but the first.
+    pub async fn complete(&self, lease: &Lease, completion: Completion) -> Result<(), StoreError> {
+        let jobs = completion.jobs.clone();
+        self.write(CompleteJob {
+            lease: lease.clone(),
+            completion,
+            at_us: self.now_us(),
+        })
+        .await?;
+        self.wake(&jobs);
+        Ok(())
+    }
+
+    /// Gives a job back for a later attempt, or up. `costs_attempt` is false for what is nobody's fault, such as a
+    /// provider's "too many requests".
+    ///
+    /// # Errors
+    /// `Fenced` if the lease was lost; else as for any write.
+    pub async fn fail(
+        &self,
+        lease: &Lease,
+        error: &str,
+        retry: Retry,
+        costs_attempt: bool,
+    ) -> Result<(), StoreError> {
+        let attempt = if costs_attempt {
+            Attempt::Counts
+        } else {
+            Attempt::Free
+        };
+        let error = error.chars().take(ERROR_MAX).collect();
+        let (job_id, fence, at_us) = (lease.job_id, lease.fence, self.now_us());
+        self.write(FailJob {
+            job_id,
+            fence,
+            error,
+            retry,
+            attempt,
+            at_us,
+        })
+        .await
+    }
+
+    /// Gives back what `node` had leased when it died, and says how many jobs that were. For a node's own boot: nothing
+    /// of it can be running then.
+    ///
+    /// # Errors
+    /// As for any write.
+    pub async fn release_own_leases(&self, node: &str) -> Result<u64, StoreError> {
+        let released = self
+            .write(ReleaseLeases {
+                owner: node.to_owned(),
+            })
+            .await?;
+        if released > 0 {
+            Lane::ALL
+                .into_iter()
+                .for_each(|lane| self.wake_of(lane).notify_one());
+        }
+        Ok(released)
+    }
+
+    /// Jobs, newest first, a page at a time.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRow>, StoreError> {
+        self.shared.reader.jobs(&filter).await
+    }
+
+    /// Returns as soon as work was put into the lane, and after `timeout` in any case: retries that fall due, leases that
+    /// run out and other nodes wake nobody. A wake-up that comes while nobody waits is kept for the next who does.
+    pub async fn wait_for_work(&self, lane: Lane, timeout: Duration) {
+        // Both outcomes mean the same: look for work.
+        let _ = tokio::time::timeout(timeout, self.wake_of(lane).notified()).await;
+    }
+
+    /// The segments of a session in speech order, each with its latest coding.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn segments(&self, id: &SessionId) -> Result<Vec<SegmentRow>, StoreError> {
+        self.shared.reader.segments(id).await
+    }
+
+    /// The report of a session.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn report(&self, id: &SessionId) -> Result<Option<Value>, StoreError> {
+        self.shared.reader.report(id).await
+    }
+}
+
+fn after(at_us: i64, span: Duration) -> i64 {
+    at_us.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
+}
