@@ -4,12 +4,16 @@
 //! Nothing reads a clock, opens a socket or spawns. `server` owns one [`Desk`] per session; `sim` uses [`Peer`] from
 //! the other side.
 
+mod clock;
 pub mod demux;
 mod desk;
+mod jitter;
+mod listen;
 mod net;
 mod offer;
 pub mod opus;
 mod peer;
+mod playout;
 pub mod record;
 mod stats;
 pub mod stereo;

@@ -1,10 +1,39 @@
-//! One WebRTC connection, and the only caller of str0m: every public method mutates it once and drains it.
+//! One WebRTC connection, and the only caller of str0m.
+//!
+//! str0m wants every mutation followed by a complete drain of its output. Here each public method mutates and drains
+//! before it returns, so that nobody else can get it wrong. It runs in RTP mode: packets come out the moment they
+//! arrive, in whatever order, because the wait for a missing one is ours to decide (see `jitter`).
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::{ChannelData, ChannelId};
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::net::Receive;
+use str0m::rtp::{Extension, ExtensionMap, RtpPacket, RtpWrite};
+use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
 
 use crate::net::{Certificate, Datagram, NetConfig, Proto};
-use crate::offer::{Answer, OfferError};
+use crate::offer::{self, Answer, OfferError};
+use crate::opus;
+
+/// The data channel's label, agreed with the page.
+const CHANNEL: &str = "colloquy";
+/// Texts kept until the data channel opens. An interview's state and captions until then are a few dozen.
+const TEXTS_MAX: usize = 256;
+/// A peer that is not connected after this long never will be: browsers give up on ICE after about 15 s.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+/// A connected peer that sent nothing at all for this long is gone. Browsers check consent every 5 s at most
+/// (RFC 7675, 5.1), and a Chromium with a broken network calls its connection failed after about 15 s.
+const SILENCE_LIMIT: Duration = Duration::from_secs(15);
+/// How often unsent text is tried again while the channel's buffer is full.
+const TEXT_RETRY: Duration = Duration::from_millis(100);
+/// "Never", as a deadline.
+const NEVER: Duration = Duration::from_secs(24 * 3_600);
 
 /// What a peer that offers (a synthetic participant) needs to know.
 #[derive(Clone, Debug)]
@@ -53,9 +82,31 @@ pub enum PeerOutput {
 #[error("the answer to our offer cannot be used: {0}")]
 pub struct AnswerError(pub String);
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Connecting,
+    Up,
+    Gone,
+}
+
 /// One WebRTC connection.
 pub struct Peer {
-    deadline: Instant,
+    rtc: Rtc,
+    state: State,
+    candidates: Vec<(Proto, SocketAddr)>,
+    offered: Option<SdpPendingOffer>,
+    mid: Option<Mid>,
+    opus_pt: Option<Pt>,
+    seq: u64,
+    next_rtp_time: Option<u32>,
+    channel: Option<ChannelId>,
+    texts: VecDeque<String>,
+    texts_retry: Option<Instant>,
+    texts_dropped: u64,
+    started: Instant,
+    heard: Instant,
+    rtc_deadline: Instant,
+    pending: Vec<PeerOutput>,
 }
 
 impl Peer {
@@ -68,12 +119,33 @@ impl Peer {
         offer_sdp: &str,
         net: &NetConfig,
     ) -> Result<(Peer, Answer), OfferError> {
-        let _ = (offer_sdp, net);
+        let reduced = offer::reduce(offer_sdp)?;
+        let offer = SdpOffer::from_sdp_string(&reduced)
+            .map_err(|error| OfferError::NotSdp(error.to_string()))?;
+        let creds = credentials();
+        let ufrag = creds.ufrag.clone();
+        let config = base_config()
+            .set_ice_lite(true)
+            .set_local_ice_credentials(creds)
+            .set_dtls_cert(net.cert.0.clone());
+        let mut peer = Peer::new(now, config);
+        for addr in &net.udp {
+            peer.add_candidate(Proto::Udp, *addr);
+        }
+        for addr in &net.tcp {
+            peer.add_candidate(Proto::Tcp, *addr);
+        }
+        let answer = peer
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|error| OfferError::Unusable(error.to_string()))?;
+        peer.settle(now);
         Ok((
-            Peer { deadline: now },
+            peer,
             Answer {
-                sdp: String::new(),
-                ufrag: String::new(),
+                sdp: answer.to_sdp_string(),
+                ufrag,
             },
         ))
     }
@@ -81,8 +153,22 @@ impl Peer {
     /// Makes an offer, as a browser would: full ICE, one audio track both ways, a data channel `colloquy`.
     #[must_use]
     pub fn offer(now: Instant, config: &PeerConfig) -> (Peer, String) {
-        let _ = config;
-        (Peer { deadline: now }, String::new())
+        let mut rtc = base_config().set_local_ice_credentials(credentials());
+        if let Some(cert) = &config.cert {
+            rtc = rtc.set_dtls_cert(cert.0.clone());
+        }
+        let mut peer = Peer::new(now, rtc);
+        peer.add_candidate(Proto::Udp, config.local);
+        let mut api = peer.rtc.sdp_api();
+        let mid = api.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        api.add_channel(CHANNEL.to_owned());
+        let (offer, pending) = api
+            .apply()
+            .expect("new media and a channel need negotiation");
+        peer.mid = Some(mid);
+        peer.offered = Some(pending);
+        peer.settle(now);
+        (peer, offer.to_sdp_string())
     }
 
     /// Takes the answer to our offer.
@@ -90,27 +176,130 @@ impl Peer {
     /// # Errors
     /// When it is not an answer to that offer.
     pub fn answer(&mut self, now: Instant, sdp: &str) -> Result<(), AnswerError> {
-        let _ = (now, sdp);
+        let answer =
+            SdpAnswer::from_sdp_string(sdp).map_err(|error| AnswerError(error.to_string()))?;
+        let pending = self
+            .offered
+            .take()
+            .ok_or_else(|| AnswerError("nothing was offered".to_owned()))?;
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .map_err(|error| AnswerError(error.to_string()))?;
+        self.settle(now);
         Ok(())
+    }
+
+    fn new(now: Instant, config: RtcConfig) -> Peer {
+        Peer {
+            rtc: config.build(now),
+            state: State::Connecting,
+            candidates: Vec::new(),
+            offered: None,
+            mid: None,
+            opus_pt: None,
+            // Random, as RFC 3550 5.1 wants it, and below 2^15 so that no wrap-around is missed at the start.
+            seq: random::<2>().map_or(0, |bytes| u64::from(u16::from_be_bytes(bytes) & 0x7FFF)),
+            next_rtp_time: None,
+            channel: None,
+            texts: VecDeque::new(),
+            texts_retry: None,
+            texts_dropped: 0,
+            started: now,
+            heard: now,
+            rtc_deadline: now,
+            pending: Vec::new(),
+        }
+    }
+
+    fn add_candidate(&mut self, proto: Proto, addr: SocketAddr) {
+        let candidate = match proto {
+            Proto::Udp => Candidate::host(addr, "udp"),
+            Proto::Tcp => Candidate::builder()
+                .tcp()
+                .host(addr)
+                .tcptype(str0m::net::TcpType::Passive)
+                .build(),
+        };
+        // A wildcard or broken address is a mistake of configuration, which is checked where it is read.
+        if let Ok(candidate) = candidate
+            && self.rtc.add_local_candidate(candidate).is_some()
+        {
+            self.candidates.push((proto, addr));
+        }
+    }
+
+    /// Drains what negotiation left behind. There is nowhere to send it yet; it goes out with the next call.
+    fn settle(&mut self, now: Instant) {
+        let mut out = std::mem::take(&mut self.pending);
+        self.drain(now, &mut out);
+        self.pending = out;
     }
 
     /// Takes a datagram.
     pub fn datagram(&mut self, now: Instant, datagram: Datagram<'_>, out: &mut Vec<PeerOutput>) {
-        let _ = (now, datagram, out);
+        out.append(&mut self.pending);
+        if self.state == State::Gone {
+            return;
+        }
+        let destination = self.own_address(datagram.proto, datagram.destination);
+        let received = Receive::new(
+            datagram.proto.to_str0m(),
+            datagram.source,
+            destination,
+            datagram.bytes,
+        );
+        // Not STUN, DTLS or (S)RTP: noise from the internet.
+        let Ok(receive) = received else { return };
+        let input = Input::Receive(now, receive);
+        if !self.rtc.accepts(&input) {
+            return;
+        }
+        self.heard = now;
+        if let Err(error) = self.rtc.handle_input(input) {
+            // A datagram that makes no sense ends nothing: if the connection is really broken, silence will tell.
+            tracing::debug!(error = %error, "a datagram was refused");
+        }
+        self.drain(now, out);
     }
 
     /// Does what is due.
     pub fn timeout(&mut self, now: Instant, out: &mut Vec<PeerOutput>) {
-        let _ = (now, out);
+        out.append(&mut self.pending);
+        if self.state == State::Gone {
+            return;
+        }
+        if now >= self.silence_deadline() {
+            self.lose(out);
+            return;
+        }
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+            tracing::debug!(error = %error, "a timer of the connection failed");
+        }
+        self.drain(now, out);
+        if !self.texts.is_empty() && self.write_texts(now) {
+            self.drain(now, out);
+        }
     }
 
     /// When [`Peer::timeout`] is due next.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        if !self.pending.is_empty() {
+            return self.started;
+        }
+        match self.state {
+            State::Gone => self.heard + NEVER,
+            State::Connecting | State::Up => {
+                let deadline = self.rtc_deadline.min(self.silence_deadline());
+                self.texts_retry
+                    .map_or(deadline, |retry| retry.min(deadline))
+            }
+        }
     }
 
-    /// Sends one Opus packet. The timestamp is that of its first sample at 48 kHz.
+    /// Sends one Opus packet. The timestamp is that of its first sample at 48 kHz; a jump from the packet before marks
+    /// the start of a talkspurt (RFC 3551, 4.1).
     pub fn send_audio(
         &mut self,
         now: Instant,
@@ -118,16 +307,256 @@ impl Peer {
         payload: &[u8],
         out: &mut Vec<PeerOutput>,
     ) {
-        let _ = (now, rtp_time_48k, payload, out);
+        out.append(&mut self.pending);
+        if self.state != State::Up {
+            return;
+        }
+        let (Some(mid), Some(pt)) = (self.mid, self.opus_pt()) else {
+            return;
+        };
+        let marker = self.next_rtp_time != Some(rtp_time_48k);
+        let length = opus::duration_48k(payload).unwrap_or(opus::FRAME_48K);
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(mid, None) else {
+            return;
+        };
+        self.seq += 1;
+        stream.write_rtp(
+            RtpWrite::new(pt, self.seq.into(), rtp_time_48k, now, payload).marker(marker),
+        );
+        self.next_rtp_time = Some(rtp_time_48k.wrapping_add(u32::try_from(length).unwrap_or(0)));
+        self.drain(now, out);
     }
 
-    /// Sends text on the data channel; kept (bounded) until it opens.
+    /// Sends text on the data channel; kept (bounded, the oldest is dropped) until it opens.
     pub fn send_text(&mut self, now: Instant, text: &str, out: &mut Vec<PeerOutput>) {
-        let _ = (now, text, out);
+        out.append(&mut self.pending);
+        if self.state == State::Gone {
+            return;
+        }
+        if self.texts.len() >= TEXTS_MAX {
+            self.texts.pop_front();
+            self.texts_dropped += 1;
+        }
+        self.texts.push_back(text.to_owned());
+        if self.write_texts(now) {
+            self.drain(now, out);
+        }
     }
 
     /// Says goodbye, so that the other side need not wait for a timeout.
     pub fn close(&mut self, now: Instant, out: &mut Vec<PeerOutput>) {
-        let _ = (now, out);
+        out.append(&mut self.pending);
+        if self.state == State::Gone {
+            return;
+        }
+        self.state = State::Gone;
+        if self.rtc.close().is_ok() {
+            self.drain(now, out);
+        }
+        self.rtc.disconnect();
+    }
+
+    /// Whether audio can be sent.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
+
+    /// Texts that were dropped because the channel did not open in time.
+    #[must_use]
+    pub fn texts_dropped(&self) -> u64 {
+        self.texts_dropped
+    }
+
+    fn own_address(&self, proto: Proto, destination: SocketAddr) -> SocketAddr {
+        if self.candidates.contains(&(proto, destination)) {
+            return destination;
+        }
+        let same = |(p, addr): &&(Proto, SocketAddr)| {
+            *p == proto && addr.is_ipv4() == destination.is_ipv4()
+        };
+        let any = |(p, _): &&(Proto, SocketAddr)| *p == proto;
+        let found = self
+            .candidates
+            .iter()
+            .find(same)
+            .or_else(|| self.candidates.iter().find(any));
+        found.map_or(destination, |(_, addr)| *addr)
+    }
+
+    fn silence_deadline(&self) -> Instant {
+        match self.state {
+            State::Connecting => self.started + CONNECT_LIMIT,
+            State::Up | State::Gone => self.heard + SILENCE_LIMIT,
+        }
+    }
+
+    fn lose(&mut self, out: &mut Vec<PeerOutput>) {
+        if self.state != State::Gone {
+            self.state = State::Gone;
+            self.rtc.disconnect();
+            out.push(PeerOutput::Lost);
+        }
+    }
+
+    fn opus_pt(&mut self) -> Option<Pt> {
+        if self.opus_pt.is_none() {
+            let media = self.rtc.media(self.mid?)?;
+            let is_opus = |pt: &Pt| {
+                let config = self.rtc.codec_config();
+                config
+                    .find(|params| params.pt() == *pt && params.spec().codec == Codec::Opus)
+                    .is_some()
+            };
+            self.opus_pt = media.remote_pts().iter().copied().find(is_opus);
+        }
+        self.opus_pt
+    }
+
+    fn drain(&mut self, now: Instant, out: &mut Vec<PeerOutput>) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    // A timer in the past would spin the caller; one millisecond is below every timer in use.
+                    self.rtc_deadline = at.max(now + Duration::from_millis(1));
+                    return;
+                }
+                Ok(Output::Transmit(transmit)) => out.push(PeerOutput::Transmit {
+                    proto: Proto::from_str0m(transmit.proto),
+                    source: transmit.source,
+                    destination: transmit.destination,
+                    bytes: transmit.contents.into(),
+                }),
+                Ok(Output::Event(event)) => self.on_event(now, event, out),
+                Err(error) => {
+                    tracing::debug!(error = %error, "the connection broke");
+                    self.lose(out);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event, out: &mut Vec<PeerOutput>) {
+        // Not `match`: the enum is open, and what is not listed here is not for us.
+        if let Event::RtpPacket(packet) = event {
+            self.on_packet(&packet, out);
+        } else if let Event::Connected = event {
+            if self.state == State::Connecting {
+                self.state = State::Up;
+                out.push(PeerOutput::Up);
+            }
+        } else if let Event::MediaAdded(added) = event {
+            if added.kind == MediaKind::Audio && self.mid.is_none() {
+                self.mid = Some(added.mid);
+            }
+        } else if let Event::ChannelOpen(id, label) = event {
+            if label == CHANNEL {
+                self.channel = Some(id);
+                self.write_texts(now);
+            }
+        } else if let Event::ChannelData(data) = event {
+            self.on_text(data, out);
+        } else if let Event::ChannelClose(id) = event {
+            if self.channel == Some(id) {
+                self.channel = None;
+            }
+        } else if let Event::Closed = event {
+            self.lose(out);
+        }
+    }
+
+    fn on_packet(&mut self, packet: &RtpPacket, out: &mut Vec<PeerOutput>) {
+        // Padding without payload, or a payload type that is not ours.
+        if packet.payload.is_empty() || self.opus_pt() != Some(packet.header.payload_type) {
+            return;
+        }
+        out.push(PeerOutput::Audio {
+            seq: *packet.seq_no,
+            rtp_time: packet.time.numer(),
+            payload: packet.payload.to_vec(),
+            at: packet.timestamp,
+        });
+    }
+
+    fn on_text(&mut self, data: ChannelData, out: &mut Vec<PeerOutput>) {
+        if data.binary || self.channel != Some(data.id) {
+            return;
+        }
+        if let Ok(text) = String::from_utf8(data.data) {
+            out.push(PeerOutput::Text(text));
+        }
+    }
+
+    /// Writes queued texts as far as the channel takes them; whether any was.
+    fn write_texts(&mut self, now: Instant) -> bool {
+        self.texts_retry = None;
+        let Some(id) = self.channel else { return false };
+        let mut written = false;
+        while let Some(text) = self.texts.front() {
+            let Some(mut channel) = self.rtc.channel(id) else {
+                break;
+            };
+            match channel.write(false, text.as_bytes()) {
+                Ok(true) => written = true,
+                Ok(false) => {
+                    self.texts_retry = Some(now + TEXT_RETRY);
+                    break;
+                }
+                Err(error) => {
+                    tracing::debug!(error = %error, "a text was refused by the data channel");
+                    self.texts_dropped += 1;
+                }
+            }
+            self.texts.pop_front();
+        }
+        written
+    }
+}
+
+/// Opus only, and no header extensions beyond those that cost nothing: transport-wide congestion control alone would
+/// send 20 packets a second each way, for audio that does not adapt.
+fn base_config() -> RtcConfig {
+    let mut extensions = ExtensionMap::empty();
+    extensions.set(1, Extension::AudioLevel);
+    extensions.set(4, Extension::RtpMid);
+    RtcConfig::new()
+        .clear_codecs()
+        .enable_opus(true, false)
+        .set_extension_map(extensions)
+        .set_stats_interval(None)
+        .set_rtp_mode(true)
+}
+
+/// ICE credentials from the system's generator. str0m's own come from a fast generator whose state can be computed from
+/// its outputs (SSRCs and the like are public), which would let a stranger redirect another participant's media.
+fn credentials() -> IceCreds {
+    let Some(bytes) = random::<32>() else {
+        return IceCreds::new();
+    };
+    let text: String = bytes
+        .iter()
+        .map(|byte| char::from(ICE_CHARS[usize::from(byte & 63)]))
+        .collect();
+    let (ufrag, pass) = text.split_at(8);
+    IceCreds {
+        ufrag: ufrag.to_owned(),
+        pass: pass.to_owned(),
+    }
+}
+
+/// ice-char (RFC 8839, 5.4): 64 of them, 6 bits each.
+const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peer({:?})", self.state)
     }
 }
