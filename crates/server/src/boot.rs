@@ -1,1 +1,298 @@
-//! (being written)
+//! From a configuration to a running server, and back to nothing.
+//!
+//! Start: everything that can be wrong is found before the first participant is let in, each with what happened, what it
+//! means and what to do. Stop: no new sessions, running ones end politely within the deadline and by force after it, then
+//! everything is flushed. Nothing waits for ever.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use providers::{PriceBook, Profiles, Secret};
+use store::{NewStudy, Store, StoreConfig};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, CHANGES_MAX, Readiness, Studies};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::session::{Parts, Registry, Shards, end_leftovers};
+use crate::udp::{Net, NetParams, NetThread};
+use crate::{http, secrets};
+
+/// This process's name as owner of sessions and jobs. There is one node per database as long as that is SQLite, which
+/// the store makes sure of; so whatever the name owns at start is a dead process's.
+const NODE: &str = "node";
+/// For requests that are being answered when the server stops. Event streams never end by themselves.
+const REQUESTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A running server. Stop it with [`Running::stop`]; dropping it leaves its tasks to the runtime.
+pub struct Running {
+    app: Arc<App>,
+    token: Secret,
+    http_addr: SocketAddr,
+    media_addr: SocketAddr,
+    http: JoinHandle<()>,
+    http_stop: CancellationToken,
+    net: NetThread,
+}
+
+/// Serves until `stop` is cancelled, then ends within the configured deadline.
+///
+/// # Errors
+/// Whatever keeps the server from starting, with a remedy.
+pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let running = start(config).await?;
+    running.greet();
+    stop.cancelled().await;
+    tracing::info!("stopping: running interviews are ended, new ones are refused");
+    running.stop().await;
+    Ok(())
+}
+
+/// Starts a server. Ports may be 0; the addresses that were really bound can be asked for.
+///
+/// # Errors
+/// Whatever keeps the server from starting, with a remedy.
+pub async fn start(mut config: Config) -> anyhow::Result<Running> {
+    let metrics = Arc::new(Metrics::new());
+    let clock = Clock::start();
+    let profiles = Profiles::with(optional_file(&config.provider.profiles_file)?.as_deref())
+        .context(
+            "the profiles file cannot be used; correct it, or leave provider.profiles_file empty",
+        )?;
+    let prices = PriceBook::with(optional_file(&config.provider.prices_file)?.as_deref()).context(
+        "the prices file cannot be used; correct it, or leave provider.prices_file empty",
+    )?;
+    let listener = TcpListener::bind(config.http.addr).await.with_context(|| {
+        format!(
+            "pages and API cannot be served on {}, so nobody could reach this server. \
+             Stop the program that uses this port, or set http.addr to a free one",
+            config.http.addr
+        )
+    })?;
+    let http_addr = listener
+        .local_addr()
+        .context("the address of the HTTP listener cannot be read")?;
+    config.http.addr = http_addr;
+    let params = NetParams {
+        udp: config.media.udp_addr,
+        tcp: config.media.tcp_addr,
+        advertise: config.media.advertise_ips.clone(),
+    };
+    let (net, net_thread) = Net::bind(&params, Arc::clone(&metrics))?;
+    let media_addr = net.udp_addr();
+    let store = open_store(&config).await?;
+    let token = secrets::console_token(&config.http.console_token, &config.store.database)
+        .context("the console token cannot be read or kept beside the database; check that folder's permissions")?;
+    load_studies(&store, &config.studies.folder).await?;
+    let shards = Shards::start(config.media.shards)
+        .context("the media threads cannot start: this machine gives no more")?;
+    let (changes, _) = broadcast::channel(CHANGES_MAX);
+    let registry = Registry::new(Parts {
+        config: config.clone(),
+        store: store.clone(),
+        metrics: Arc::clone(&metrics),
+        clock,
+        changes: changes.clone(),
+        net,
+        shards,
+        node: NODE.to_owned(),
+    });
+    let app = Arc::new(App {
+        public_url: config.public_url(),
+        config,
+        store,
+        registry,
+        metrics,
+        profiles,
+        prices,
+        studies: Studies::default(),
+        changes,
+        clock,
+        console_token_hash: secrets::hash(token.expose()),
+        readiness: Arc::new(Readiness::default()),
+    });
+    let http_stop = CancellationToken::new();
+    let http = tokio::spawn(serve_http(listener, Arc::clone(&app), http_stop.clone()));
+    app.readiness.set(true);
+    Ok(Running {
+        app,
+        token,
+        http_addr,
+        media_addr,
+        http,
+        http_stop,
+        net: net_thread,
+    })
+}
+
+impl Running {
+    /// Where pages and API are.
+    #[must_use]
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where media is received over UDP.
+    #[must_use]
+    pub fn media_addr(&self) -> SocketAddr {
+        self.media_addr
+    }
+
+    /// What opens the console.
+    #[must_use]
+    pub fn console_token(&self) -> &str {
+        self.token.expose()
+    }
+
+    /// The shared parts.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Ends everything within the configured deadline and a few seconds for what must be written.
+    pub async fn stop(self) {
+        let Running {
+            app,
+            http,
+            http_stop,
+            net,
+            ..
+        } = self;
+        app.readiness.set(false);
+        let deadline = Duration::from_millis(app.config.shutdown.deadline_ms);
+        let until = Instant::now() + deadline;
+        if !app.registry.drain(deadline).await {
+            tracing::error!(
+                sessions = app.registry.live(),
+                "sessions were left behind; the next start will end them"
+            );
+        }
+        http_stop.cancel();
+        let abort = http.abort_handle();
+        if timeout(
+            REQUESTS_WITHIN
+                .max(until - Instant::now())
+                .min(REQUESTS_WITHIN),
+            http,
+        )
+        .await
+        .is_err()
+        {
+            abort.abort();
+        }
+        let registry = app.registry.clone();
+        let joined = tokio::task::spawn_blocking(move || {
+            registry.stop_shards();
+            net.stop();
+        });
+        if joined.await.is_err() {
+            tracing::error!("ending the media threads panicked");
+        }
+        if let Err(error) = app.store.close().await {
+            tracing::error!(%error, "the store could not be closed properly; what was committed is safe");
+        }
+    }
+
+    /// Tells the person at the terminal where to go. The console link holds the token, so it is not a log line.
+    fn greet(&self) {
+        use std::io::Write;
+        let base = self.app.config.public_url();
+        let mut terminal = std::io::stdout();
+        // A closed terminal is no reason not to serve.
+        drop(writeln!(
+            terminal,
+            "Colloquy serves at {base}\nconsole: {base}/console#token={}",
+            self.token.expose()
+        ));
+    }
+}
+
+async fn serve_http(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {
+    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "HTTP is no longer served");
+    }
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let mut store_config = StoreConfig::new(&config.store.database, &config.store.recordings);
+    NODE.clone_into(&mut store_config.node);
+    let store = Store::open(store_config).await?;
+    let released = store.release_own_leases(NODE).await?;
+    let ended = end_leftovers(&store, NODE).await?;
+    if released > 0 || ended > 0 {
+        tracing::warn!(
+            sessions = ended,
+            jobs = released,
+            "the last process did not end properly: its interviews are ended as partial, its unfinished jobs start again"
+        );
+    }
+    Ok(store)
+}
+
+fn optional_file(path: &Path) -> anyhow::Result<Option<String>> {
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path);
+    text.map(Some).with_context(|| {
+        format!(
+            "{} cannot be read; check the path and its permissions",
+            path.display()
+        )
+    })
+}
+
+/// Keeps every study of the folder. A file with a mistake stops the start: an operator who put it there expects it to run.
+async fn load_studies(store: &Store, folder: &Path) -> anyhow::Result<()> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let listed = std::fs::read_dir(folder).with_context(|| {
+        format!(
+            "the studies folder {} cannot be read; set studies.folder to another, or to nothing",
+            folder.display()
+        )
+    })?;
+    let mut paths: Vec<_> = listed
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml")
+    });
+    paths.sort();
+    for path in paths {
+        let source = std::fs::read_to_string(&path)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        let study = match crate::study::parse(&source) {
+            Ok(study) => study,
+            Err(mistakes) => {
+                let listed: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                bail!(
+                    "the study {} has mistakes, so it cannot run:\n{}",
+                    path.display(),
+                    listed.join("\n")
+                );
+            }
+        };
+        store
+            .put_study(NewStudy {
+                study_id: study.id.clone(),
+                title: study.title.clone(),
+                source,
+            })
+            .await?;
+    }
+    Ok(())
+}

@@ -63,6 +63,10 @@ metrics! {
     ended_cost_usd: Dollars = "ended_cost_usd", Counter::default();
     #[doc = " Ended sessions by outcome."]
     sessions_ended: Labelled = "sessions_ended", Family::default();
+    #[doc = " What the platform adds inbound: a participant's packet in to its audio on the provider's socket, in seconds."]
+    audio_in_seconds: Histogram = "audio_in_seconds", delays();
+    #[doc = " What the platform adds outbound: an utterance's first audio from the provider to its first packet out, in seconds."]
+    audio_out_seconds: Histogram = "audio_out_seconds", delays();
     #[doc = " Sessions whose task panicked; each ended alone."]
     session_panics: Counter = "session_panics", Counter::default();
     #[doc = " Things dropped because a queue was full or their owner was gone, by kind."]
@@ -139,6 +143,11 @@ fn histogram() -> Histogram {
     Histogram::new([
         0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0,
     ])
+}
+
+/// Buckets around the goals for what the platform adds: 20 ms inbound (one frame), 40 ms outbound (two).
+fn delays() -> Histogram {
+    Histogram::new([0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.2, 0.5, 1.0])
 }
 
 #[cfg(test)]

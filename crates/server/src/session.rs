@@ -1,1 +1,31 @@
-//! (being written)
+//! Live sessions: their tasks, and the registry that starts and finds them.
+//!
+//! ```text
+//!                 control runtime                                   media shard (one thread)
+//!  Registry ─ commands ─> session task ───────────── orders ──────────> media task <── datagrams ── udp
+//!                          │ engine::Session <────── reports ────────────┘ │   ▲ │
+//!                          │   ▲                                     heard │   │ └── datagrams ──> sockets
+//!                  outbox  │   └──── events ──── link task <───────────────┘   │
+//!  store <── append ───────┘ ──── orders ──────────> │ └─────── spoken ────────┘
+//!  store <── put_chunk ─ recorder <──────────────────┼── chunks ─── media task
+//!                                                    └══ WebSocket ══> provider
+//! ```
+//!
+//! Every arrow is bounded: `heard` drops its oldest, `datagrams` their newest, `chunks` are counted as lost; a full
+//! `orders`, `reports` or `events` ends that one session. [`supervise`] sees to it that a session ends properly, also by a
+//! panic; [`registry::Registry::tasks`] counts what runs.
+
+mod fresh;
+mod link;
+mod media;
+mod notice;
+mod outbox;
+mod recorder;
+mod registry;
+mod shard;
+mod supervise;
+mod task;
+
+pub use registry::{Accepted, NotLive, OfferRefusal, Parts, Registry, Start};
+pub use shard::Shards;
+pub use supervise::{FINISH_RECORDING, after_end, end_leftovers};

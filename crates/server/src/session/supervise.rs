@@ -1,0 +1,274 @@
+//! Around each session task: whatever happens inside, also a panic, the session ends properly and alone.
+//!
+//! Parts are tied together by their channels: once the session task is done its senders are dropped, links close, the
+//! media task finishes the recording, the recorder writes what it still has. Then the end and the work that follows it are
+//! written in one transaction, and only then the place in the registry is free again.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use engine::ids::SessionId;
+use engine::journal::{Entry, Outcome};
+use engine::session::State;
+use futures_util::FutureExt;
+use store::{Epoch, Lane, NewJob, Store, StoreError};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::media;
+use super::outbox::{Unwritten, kept_since};
+use super::recorder::Written;
+use super::registry::Slot;
+use super::task::{Ending, SessionTask};
+use crate::app::Change;
+
+/// For the recorder to write the last chunks; its own last tries are shorter.
+const RECORDED_WITHIN: Duration = Duration::from_secs(15);
+/// For entries that are still waiting for the store.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+/// How long the end of a session is tried to be written. Beyond it the next start of the process does it.
+const FINISHED_WITHIN: Duration = Duration::from_secs(600);
+/// Once the process wants to end, no longer than this.
+const HASTE: Duration = Duration::from_secs(1);
+
+/// The kind of the job that follows every session with a recording; what follows it is the workers' business.
+pub const FINISH_RECORDING: &str = "finish_recording";
+
+/// The job that turns an ended session into a report, step by step.
+#[must_use]
+pub fn after_end(session_id: &SessionId, ended_at_us: i64) -> NewJob {
+    NewJob {
+        lane: Lane::Recording,
+        kind: FINISH_RECORDING.to_owned(),
+        session_id: session_id.clone(),
+        key: String::new(),
+        rank: ended_at_us,
+        body: serde_json::json!({}),
+    }
+}
+
+/// A session task with what must be done after it.
+pub(super) struct Supervised {
+    /// The task.
+    pub(super) task: SessionTask,
+    /// The recorder, to be waited for.
+    pub(super) recorder: JoinHandle<Written>,
+    /// Everything durable.
+    pub(super) store: Store,
+    /// The right to write.
+    pub(super) epoch: Epoch,
+    /// The process wants to end.
+    pub(super) stop: CancellationToken,
+    /// The place in the registry.
+    pub(super) slot: Slot,
+}
+
+impl Supervised {
+    /// Runs the session to its end and beyond.
+    pub(super) async fn run(mut self) {
+        let ending = AssertUnwindSafe(self.task.run()).catch_unwind().await;
+        let ending = ending.unwrap_or_else(|_panic| {
+            self.task.metrics.session_panics.inc();
+            Ending::Failed("its task panicked")
+        });
+        let session_id = self.task.session_id.clone();
+        if AssertUnwindSafe(self.finish(ending))
+            .catch_unwind()
+            .await
+            .is_err()
+        {
+            tracing::error!(session.id = %session_id, "finishing a session panicked; the next start will finish it");
+        }
+    }
+
+    async fn finish(self, ending: Ending) {
+        let Supervised {
+            mut task,
+            recorder,
+            store,
+            epoch,
+            stop,
+            slot,
+        } = self;
+        let session_id = task.session_id.clone();
+        let unwritten = match ending {
+            Ending::Fenced => Unwritten {
+                entries: Vec::new(),
+                last_seq: 0,
+            },
+            Ending::Finished(_) | Ending::Failed(_) | Ending::Stopped => {
+                task.outbox.close(WRITTEN_WITHIN).await
+            }
+        };
+        let outcome = outcome(ending, &store, &session_id, &unwritten).await;
+        if let Ending::Finished(_) = ending {
+            let stale = task.session.snapshot().stale_facts;
+            task.metrics
+                .dropped
+                .get_or_create(&[("kind", "stale_fact")])
+                .inc_by(stale);
+        }
+        if let Ending::Failed(_) | Ending::Stopped = ending {
+            task.tell_failure(outcome);
+        }
+        // An error means that the media task is gone already.
+        drop(task.media.try_send(media::Order::Finish));
+        let (metrics, changes) = (task.metrics.clone(), task.changes.clone());
+        // Closes the links; the media task ends by itself after its last words to the page.
+        drop(task);
+        let written = match timeout(RECORDED_WITHIN, recorder).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!(session.id = %session_id, "the recorder failed; the recording may lack its end");
+                Written::default()
+            }
+        };
+        if ending == Ending::Fenced {
+            tracing::warn!(session.id = %session_id, "another process took the session over; this one let go of it");
+            return;
+        }
+        let mut unwritten = unwritten;
+        if !matches!(ending, Ending::Finished(_)) {
+            tracing::error!(session.id = %session_id, ?ending, outcome = outcome.name(), "a session was ended from outside");
+            unwritten.entries.push(Entry::Ended {
+                outcome,
+                timeline_ms: written.end_ms,
+            });
+        }
+        match finish_in_store(&store, &session_id, epoch, unwritten, &stop).await {
+            Ok(()) => {
+                metrics
+                    .sessions_ended
+                    .get_or_create(&[("outcome", outcome.name())])
+                    .inc();
+                // From the store, not from the session: after a panic that must not be touched any more.
+                let row = store.session(&session_id).await.ok().flatten();
+                metrics
+                    .ended_cost_usd
+                    .inc_by(usd(row.map_or(0, |row| row.cost_micro_usd)));
+                tracing::info!(session.id = %session_id, outcome = outcome.name(), chunks_lost = written.lost, "session ended");
+            }
+            Err(error) => {
+                metrics
+                    .write_failures
+                    .get_or_create(&[("kind", "finish")])
+                    .inc();
+                tracing::error!(session.id = %session_id, %error, "the end of a session could not be written; the next start will do it");
+            }
+        }
+        drop(changes.send(Change { session_id }));
+        drop(slot);
+    }
+}
+
+/// For metrics only; the ledger keeps integers.
+fn usd(micro_usd: i64) -> f64 {
+    let micros = u32::try_from(micro_usd.max(0)).unwrap_or(u32::MAX);
+    f64::from(micros) / 1e6
+}
+
+/// What a session that did not end itself is to be called.
+async fn outcome(ending: Ending, store: &Store, id: &SessionId, unwritten: &Unwritten) -> Outcome {
+    match ending {
+        Ending::Finished(outcome) => outcome,
+        Ending::Failed(_) | Ending::Fenced => Outcome::Technical,
+        Ending::Stopped => {
+            let said = unwritten
+                .entries
+                .iter()
+                .any(|entry| matches!(entry, Entry::Turn(_)));
+            let written = store
+                .session(id)
+                .await
+                .ok()
+                .flatten()
+                .is_some_and(|row| row.turns > 0);
+            if said || written {
+                Outcome::Partial
+            } else {
+                Outcome::Technical
+            }
+        }
+    }
+}
+
+async fn finish_in_store(
+    store: &Store,
+    id: &SessionId,
+    epoch: Epoch,
+    unwritten: Unwritten,
+    stop: &CancellationToken,
+) -> Result<(), StoreError> {
+    let mut until = Instant::now() + FINISHED_WITHIN;
+    let mut wait = Duration::from_millis(250);
+    let job = after_end(id, store.now_us());
+    loop {
+        let tried = async {
+            // A try whose fate is unknown must not write its entries twice.
+            let kept = kept_since(store, id, epoch, unwritten.last_seq).await?;
+            let rest = unwritten
+                .entries
+                .get(kept.min(unwritten.entries.len())..)
+                .unwrap_or_default();
+            store
+                .finish_session(id, epoch, rest.to_vec(), vec![job.clone()])
+                .await
+        };
+        let error = match tried.await {
+            Ok(()) => return Ok(()),
+            Err(error @ (StoreError::Fenced { .. } | StoreError::NotFound { .. })) => {
+                return Err(error);
+            }
+            Err(error) => error,
+        };
+        if stop.is_cancelled() {
+            until = until.min(Instant::now() + HASTE);
+        }
+        if Instant::now() + wait >= until {
+            return Err(error);
+        }
+        tracing::warn!(session.id = %id, %error, "the end of a session cannot be written yet");
+        // Whichever comes first; a process that wants to end gets one more try.
+        drop(timeout(wait, stop.cancelled()).await);
+        wait = (wait * 2).min(Duration::from_secs(10));
+    }
+}
+
+/// Ends what the last process left running when it died: what was said becomes a report, and the links lead to a thank-you
+/// page instead of an interview that would begin anew. Sessions in which nothing was said yet simply start when the
+/// participant comes back. (The next release resumes them from the journal instead.)
+///
+/// # Errors
+/// When the store fails.
+pub async fn end_leftovers(store: &Store, node: &str) -> Result<usize, StoreError> {
+    let mut ended = 0;
+    for row in store.unfinished_sessions().await? {
+        if row.turns == 0 && row.state != State::Ended {
+            continue;
+        }
+        let id = &row.session_id;
+        let epoch = store.claim_session(id, node).await?;
+        let timeline_ms = store
+            .chunks(id)
+            .await?
+            .iter()
+            .map(|chunk| chunk.end_ms)
+            .max()
+            .unwrap_or(0);
+        let last = match row.state {
+            State::Ended => Vec::new(),
+            State::Invited | State::Waiting | State::Active | State::Paused | State::Closing => {
+                vec![Entry::Ended {
+                    outcome: Outcome::Partial,
+                    timeline_ms,
+                }]
+            }
+        };
+        store
+            .finish_session(id, epoch, last, vec![after_end(id, store.now_us())])
+            .await?;
+        ended += 1;
+    }
+    Ok(ended)
+}

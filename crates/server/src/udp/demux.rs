@@ -1,0 +1,266 @@
+//! Which datagram belongs to which session: by ICE user fragment first, then by the address it was seen from.
+//!
+//! The table is shared by the receive loop, the TCP connections and the media tasks behind one mutex that is held for a
+//! map lookup and a `try_send`, never across an await. Every map is bounded: routes by the number of sessions (one per
+//! peer), addresses per route by [`ADDRESSES_MAX`], connections by the listener's own limit.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use media::Proto;
+use tokio::sync::mpsc;
+
+/// Addresses that one peer may be seen from. A browser checks a handful of pairs (interfaces times address families).
+const ADDRESSES_MAX: usize = 16;
+
+/// A datagram (or a frame of a TCP connection) on its way to the media task that owns its peer.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    /// How it came.
+    pub(crate) proto: Proto,
+    /// From where.
+    pub(crate) source: SocketAddr,
+    /// To which of our told addresses.
+    pub(crate) destination: SocketAddr,
+    /// Its content.
+    pub(crate) bytes: Bytes,
+    /// When it was read from the socket.
+    pub(crate) at: Instant,
+}
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// Its media task has it.
+    Delivered,
+    /// Its media task is behind; this one was dropped. Audio is worthless late, STUN and DTLS repeat themselves.
+    Full,
+    /// Nobody's: a scanner, or a peer that is gone.
+    Unknown,
+}
+
+/// Names one route for as long as it exists; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RouteId(u64);
+
+struct Route {
+    ufrag: String,
+    sender: mpsc::Sender<Inbound>,
+    addresses: VecDeque<(Proto, SocketAddr)>,
+}
+
+/// The demultiplexer's table.
+#[derive(Default)]
+pub(super) struct Table {
+    next: u64,
+    routes: HashMap<RouteId, Route>,
+    by_ufrag: HashMap<String, RouteId>,
+    by_address: HashMap<(Proto, SocketAddr), RouteId>,
+    connections: HashMap<SocketAddr, mpsc::Sender<Bytes>>,
+}
+
+impl Table {
+    /// Adds a peer under the user fragment that we told its browser.
+    pub(super) fn add(&mut self, ufrag: &str, sender: mpsc::Sender<Inbound>) -> RouteId {
+        self.next += 1;
+        let id = RouteId(self.next);
+        self.routes.insert(
+            id,
+            Route {
+                ufrag: ufrag.to_owned(),
+                sender,
+                addresses: VecDeque::new(),
+            },
+        );
+        self.by_ufrag.insert(ufrag.to_owned(), id);
+        id
+    }
+
+    /// Forgets a peer with all its addresses.
+    pub(super) fn remove(&mut self, id: RouteId) {
+        let Some(route) = self.routes.remove(&id) else {
+            return;
+        };
+        if self.by_ufrag.get(&route.ufrag) == Some(&id) {
+            self.by_ufrag.remove(&route.ufrag);
+        }
+        for address in route.addresses {
+            if self.by_address.get(&address) == Some(&id) {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+
+    /// Hands a datagram to its owner.
+    pub(super) fn deliver(&mut self, inbound: Inbound) -> Delivery {
+        let key = (inbound.proto, inbound.source);
+        let named =
+            media::demux::ufrag(&inbound.bytes).and_then(|ufrag| self.by_ufrag.get(ufrag).copied());
+        let id = match named {
+            Some(id) => {
+                self.learn(key, id);
+                id
+            }
+            None => match self.by_address.get(&key) {
+                Some(id) => *id,
+                None => return Delivery::Unknown,
+            },
+        };
+        let Some(route) = self.routes.get(&id) else {
+            return Delivery::Unknown;
+        };
+        match route.sender.try_send(inbound) {
+            Ok(()) => Delivery::Delivered,
+            Err(mpsc::error::TrySendError::Full(_)) => Delivery::Full,
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                self.remove(id);
+                Delivery::Unknown
+            }
+        }
+    }
+
+    fn learn(&mut self, key: (Proto, SocketAddr), id: RouteId) {
+        // Whoever knows a user fragment (random, told only in the answer) may claim an address, also one that another
+        // peer used before: a browser that reconnects can get the same port again.
+        if self.by_address.insert(key, id) == Some(id) {
+            return;
+        }
+        let Some(route) = self.routes.get_mut(&id) else {
+            return;
+        };
+        route.addresses.push_back(key);
+        if route.addresses.len() > ADDRESSES_MAX
+            && let Some(oldest) = route.addresses.pop_front()
+            && self.by_address.get(&oldest) == Some(&id)
+        {
+            self.by_address.remove(&oldest);
+        }
+    }
+
+    /// Adds the writing side of a TCP connection.
+    pub(super) fn connect(&mut self, peer: SocketAddr, frames: mpsc::Sender<Bytes>) {
+        self.connections.insert(peer, frames);
+    }
+
+    /// Forgets a TCP connection.
+    pub(super) fn disconnect(&mut self, peer: SocketAddr) {
+        self.connections.remove(&peer);
+        self.by_address.remove(&(Proto::Tcp, peer));
+    }
+
+    /// The writing side of a TCP connection.
+    pub(super) fn connection(&self, peer: SocketAddr) -> Option<&mpsc::Sender<Bytes>> {
+        self.connections.get(&peer)
+    }
+
+    /// Sizes: peers, addresses.
+    #[cfg(test)]
+    fn sizes(&self) -> (usize, usize) {
+        (self.routes.len(), self.by_address.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// A STUN binding request whose USERNAME is `ours:theirs` (RFC 8489, sections 5 and 14.3).
+    fn binding(ours: &str) -> Bytes {
+        let username = format!("{ours}:theirs");
+        let padded = username.len().next_multiple_of(4);
+        let mut bytes = vec![0x00, 0x01];
+        bytes.extend(u16::try_from(4 + padded).unwrap().to_be_bytes());
+        bytes.extend(0x2112_A442_u32.to_be_bytes());
+        bytes.extend([7; 12]);
+        bytes.extend(0x0006_u16.to_be_bytes());
+        bytes.extend(u16::try_from(username.len()).unwrap().to_be_bytes());
+        bytes.extend(username.as_bytes());
+        bytes.resize(20 + 4 + padded, 0);
+        bytes.into()
+    }
+
+    fn inbound(port: u16, bytes: Bytes) -> Inbound {
+        let at = Instant::now();
+        let source = SocketAddr::from(([192, 0, 2, 1], port));
+        let destination = SocketAddr::from(([192, 0, 2, 99], 8081));
+        Inbound {
+            proto: Proto::Udp,
+            source,
+            destination,
+            bytes,
+            at,
+        }
+    }
+
+    #[test]
+    fn an_address_belongs_to_who_named_himself_from_it() {
+        let mut table = Table::default();
+        let (sender, mut mine) = mpsc::channel(8);
+        table.add("abcd", sender);
+        let rtp = Bytes::from_static(&[0x80, 0x6f, 0, 1]);
+        assert_eq!(table.deliver(inbound(1, rtp.clone())), Delivery::Unknown);
+        assert_eq!(
+            table.deliver(inbound(1, binding("nobody"))),
+            Delivery::Unknown
+        );
+        assert_eq!(
+            table.deliver(inbound(1, binding("abcd"))),
+            Delivery::Delivered
+        );
+        assert_eq!(table.deliver(inbound(1, rtp.clone())), Delivery::Delivered);
+        assert_eq!(table.deliver(inbound(2, rtp)), Delivery::Unknown);
+        assert_eq!(mine.try_recv().unwrap().bytes.len(), binding("abcd").len());
+        assert_eq!(mine.try_recv().unwrap().bytes.len(), 4);
+    }
+
+    #[test]
+    fn a_peer_that_goes_leaves_nothing_behind() {
+        let mut table = Table::default();
+        let (sender, _mine) = mpsc::channel(8);
+        let id = table.add("abcd", sender.clone());
+        table.deliver(inbound(1, binding("abcd")));
+        // A newer peer claims the same address; the older one's end must not take it away.
+        let newer = table.add("efgh", sender);
+        table.deliver(inbound(1, binding("efgh")));
+        table.remove(id);
+        assert_eq!(
+            table.deliver(inbound(1, Bytes::from_static(&[0x80]))),
+            Delivery::Delivered
+        );
+        table.remove(newer);
+        assert_eq!(table.sizes(), (0, 0));
+    }
+
+    #[test]
+    fn a_peer_cannot_fill_the_table_with_addresses() {
+        let mut table = Table::default();
+        let (sender, _mine) = mpsc::channel(1_000);
+        table.add("abcd", sender);
+        for port in 1..500 {
+            table.deliver(inbound(port, binding("abcd")));
+        }
+        assert_eq!(table.sizes(), (1, ADDRESSES_MAX));
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_a_dead_owner_is_forgotten() {
+        let mut table = Table::default();
+        let (sender, mine) = mpsc::channel(1);
+        table.add("abcd", sender);
+        assert_eq!(
+            table.deliver(inbound(1, binding("abcd"))),
+            Delivery::Delivered
+        );
+        assert_eq!(table.deliver(inbound(1, binding("abcd"))), Delivery::Full);
+        drop(mine);
+        assert_eq!(
+            table.deliver(inbound(1, binding("abcd"))),
+            Delivery::Unknown
+        );
+        assert_eq!(table.sizes(), (0, 0));
+    }
+}

@@ -1,0 +1,313 @@
+//! A server of one's own, and callers for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::ids::SessionId;
+use engine::journal::Outcome;
+use media::{Datagram, Peer, PeerConfig, PeerOutput, Proto};
+use serde_json::Value;
+use server::app::App;
+use server::boot::{self, Running};
+use server::config::Config;
+use server::secrets;
+use server::session::{OfferRefusal, Start};
+use sim::provider::SimConfig;
+use store::{JournalRow, Length, NewSession, NewStudy, SessionRow};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Nothing here takes as long, however busy the machine is; a test that hangs fails with this.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+const STUDY: &str = include_str!("../../../../studies/first-job.yaml");
+
+/// A running server with a provider simulator.
+pub struct House {
+    pub running: Running,
+    pub folder: TempDir,
+    simulator: CancellationToken,
+}
+
+/// Boots a server whose provider behaves as told.
+pub async fn house(provider: SimConfig) -> House {
+    house_with(provider, |_| {}).await
+}
+
+/// Boots a server with an adjusted configuration.
+pub async fn house_with(provider: SimConfig, adjust: impl FnOnce(&mut Config)) -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let simulator_url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let simulator = CancellationToken::new();
+    drop(sim::provider::serve(listener, provider, simulator.clone()));
+    let mut config = config(&folder);
+    config.provider.openai_base_url = simulator_url;
+    adjust(&mut config);
+    let running = boot::start(config).await.unwrap();
+    House {
+        running,
+        folder,
+        simulator,
+    }
+}
+
+/// Defaults, with ports and folders of its own.
+pub fn config(folder: &TempDir) -> Config {
+    let mut config = Config::load(None, &std::collections::BTreeMap::new()).unwrap();
+    config.http.addr.set_port(0);
+    config.media.udp_addr.set_port(0);
+    config.media.tcp_addr.set_port(0);
+    config.media.shards = 1;
+    config.store.database = folder.path().join("colloquy.db");
+    config.store.recordings = folder.path().join("recordings");
+    config.provider.openai_api_key = providers::Secret::new("test-key");
+    config.shutdown.deadline_ms = 4_000;
+    config
+}
+
+impl House {
+    pub fn app(&self) -> &Arc<App> {
+        self.running.app()
+    }
+
+    /// A session whose participant has consented, and the link's secret.
+    pub async fn invite(&self) -> (SessionId, String) {
+        let app = self.app();
+        let study = server::study::parse(STUDY).unwrap();
+        let new = NewStudy {
+            study_id: study.id.clone(),
+            title: study.title.clone(),
+            source: STUDY.to_owned(),
+        };
+        let row = app.store.put_study(new).await.unwrap();
+        let secret = secrets::mint().unwrap();
+        let session_id = SessionId::from(format!("S{}", secret.get(..20).unwrap()));
+        let session = NewSession {
+            session_id: session_id.clone(),
+            study_id: study.id,
+            study_version: row.version,
+            link_hash: secrets::hash(&secret),
+            language: "en".to_owned(),
+            length: Length::Rehearsal,
+            external_id: None,
+            expires_at_us: None,
+        };
+        app.store.create_sessions(vec![session]).await.unwrap();
+        app.store
+            .record_consent(&session_id, true, [0; 32])
+            .await
+            .unwrap();
+        (session_id, secret)
+    }
+
+    /// What the HTTP handler would give the registry.
+    pub async fn start_of(&self, id: &SessionId) -> Start {
+        let app = self.app();
+        let row = self.row(id).await;
+        let study = app
+            .study(&row.study_id, row.study_version)
+            .await
+            .unwrap()
+            .unwrap();
+        let profile = app.profile(&study).unwrap();
+        let plan = study.plan(row.length, &row.language, app.prices_of(&profile).unwrap());
+        Start {
+            session_id: id.clone(),
+            study,
+            plan,
+            profile,
+        }
+    }
+
+    pub async fn row(&self, id: &SessionId) -> SessionRow {
+        self.app().store.session(id).await.unwrap().unwrap()
+    }
+
+    pub async fn journal(&self, id: &SessionId) -> Vec<JournalRow> {
+        self.app().store.journal(id).await.unwrap()
+    }
+
+    /// Waits for the session's end to be written.
+    pub async fn ended(&self, id: &SessionId) -> Outcome {
+        let mut changes = self.app().changes.subscribe();
+        let ended = async {
+            loop {
+                let row = self.row(id).await;
+                // The owner goes with the transaction that finishes the session.
+                if let (Some(outcome), None) = (row.outcome, &row.owner) {
+                    return outcome;
+                }
+                drop(changes.recv().await);
+            }
+        };
+        timeout(PATIENCE, ended).await.expect("the session ends")
+    }
+
+    /// All tasks of all sessions are gone.
+    pub async fn idle(&self) {
+        timeout(PATIENCE, self.app().registry.idle())
+            .await
+            .expect("all tasks end");
+        assert_eq!(
+            (self.app().registry.live(), self.app().registry.tasks()),
+            (0, 0)
+        );
+    }
+
+    pub async fn close(self) -> TempDir {
+        self.running.stop().await;
+        self.simulator.cancel();
+        self.folder
+    }
+}
+
+/// A minimal participant: one peer on a socket of its own, which sends silence and notes what it hears.
+pub struct Caller {
+    texts: mpsc::Receiver<Value>,
+    packets: watch::Receiver<u64>,
+    says: mpsc::Sender<Say>,
+    pub addr: std::net::SocketAddr,
+}
+
+enum Say {
+    Text(String),
+    Leave,
+}
+
+impl Caller {
+    /// Joins through the registry.
+    pub async fn join(house: &House, id: &SessionId) -> Result<Caller, OfferRefusal> {
+        let start = house.start_of(id).await;
+        Caller::join_as(house, start).await
+    }
+
+    /// Joins with a session that was made up.
+    pub async fn join_as(house: &House, start: Start) -> Result<Caller, OfferRefusal> {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let addr = socket.local_addr().unwrap();
+        let (mut peer, offer) = Peer::offer(
+            Instant::now(),
+            &PeerConfig {
+                local: addr,
+                cert: None,
+            },
+        );
+        let accepted = house.app().registry.offer(start, offer).await?;
+        peer.answer(Instant::now(), &accepted.sdp).unwrap();
+        let (texts_in, texts) = mpsc::channel(4_096);
+        let (packets_in, packets) = watch::channel(0);
+        let (says, orders) = mpsc::channel(64);
+        tokio::spawn(run(peer, socket, texts_in, packets_in, orders));
+        Ok(Caller {
+            texts,
+            packets,
+            says,
+            addr,
+        })
+    }
+
+    /// The next text for which this holds.
+    pub async fn until(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Vec::new();
+        let found = async {
+            while let Some(text) = self.texts.recv().await {
+                if holds(&text) {
+                    return Some(text);
+                }
+                seen.push(text.to_string());
+            }
+            None
+        };
+        let found = timeout(PATIENCE, found).await.ok().flatten();
+        found.unwrap_or_else(|| panic!("waited for {what}, saw {seen:#?}"))
+    }
+
+    /// The next text of that type.
+    pub async fn until_type(&mut self, kind: &str) -> Value {
+        self.until(kind, |text| {
+            text.get("type").and_then(Value::as_str) == Some(kind)
+        })
+        .await
+    }
+
+    /// Waits until it has received so many audio packets.
+    pub async fn hears(&mut self, packets: u64) {
+        timeout(PATIENCE, self.packets.wait_for(|count| *count >= packets))
+            .await
+            .expect("audio comes")
+            .unwrap();
+    }
+
+    /// Sends text on the data channel.
+    pub async fn say(&self, text: &str) {
+        self.says.send(Say::Text(text.to_owned())).await.unwrap();
+    }
+
+    /// Closes the peer.
+    pub async fn leave(self) {
+        drop(self.says.send(Say::Leave).await);
+    }
+}
+
+/// Opus silence of 20 ms (RFC 6716, section 3.1: configuration 31, one frame).
+const SILENCE: [u8; 3] = [0xF8, 0xFF, 0xFE];
+const FRAME: Duration = Duration::from_millis(20);
+
+async fn run(
+    mut peer: Peer,
+    socket: UdpSocket,
+    texts: mpsc::Sender<Value>,
+    packets: watch::Sender<u64>,
+    mut orders: mpsc::Receiver<Say>,
+) {
+    let local = socket.local_addr().unwrap();
+    let mut out = Vec::new();
+    let mut buffer = [0; 2_048];
+    let mut up = false;
+    let mut rtp_time: u32 = 0;
+    let mut tick = tokio::time::interval(FRAME);
+    loop {
+        for output in out.drain(..) {
+            match output {
+                PeerOutput::Transmit {
+                    destination, bytes, ..
+                } => drop(socket.send_to(&bytes, destination).await),
+                PeerOutput::Up => up = true,
+                PeerOutput::Lost => return,
+                PeerOutput::Audio { .. } => packets.send_modify(|count| *count += 1),
+                PeerOutput::Text(text) => {
+                    drop(texts.try_send(serde_json::from_str(&text).unwrap()))
+                }
+            }
+        }
+        let due = peer.deadline();
+        tokio::select! {
+            received = socket.recv_from(&mut buffer) => if let Ok((length, source)) = received {
+                let bytes = buffer.get(..length).unwrap();
+                peer.datagram(Instant::now(), Datagram { proto: Proto::Udp, source, destination: local, bytes }, &mut out);
+            },
+            order = orders.recv() => match order {
+                Some(Say::Text(text)) => peer.send_text(Instant::now(), &text, &mut out),
+                Some(Say::Leave) => {
+                    peer.close(Instant::now(), &mut out);
+                    for output in out.drain(..) {
+                        if let PeerOutput::Transmit { destination, bytes, .. } = output {
+                            drop(socket.send_to(&bytes, destination).await);
+                        }
+                    }
+                    return;
+                }
+                None => return,
+            },
+            _ = tick.tick(), if up => {
+                peer.send_audio(Instant::now(), rtp_time, &SILENCE, &mut out);
+                rtp_time = rtp_time.wrapping_add(960);
+            }
+            () = tokio::time::sleep_until(due.into()) => peer.timeout(Instant::now(), &mut out),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Whole-server stories: a booted server with temporary folders and ports of its own, the provider simulator at the far
+//! end of the wire, participants over real sockets on loopback.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod harness;
+
+mod session_faults;
+mod session_story;

@@ -1,0 +1,182 @@
+//! What goes wrong in one session stays in it, and is told.
+
+use engine::journal::Outcome;
+use engine::session::Request;
+use server::boot;
+use server::session::OfferRefusal;
+use sim::provider::{Fault, FaultKind, SimConfig, When};
+use tokio::net::UdpSocket;
+
+use crate::harness::{Caller, config, house, house_with};
+
+fn faulty(kind: FaultKind) -> SimConfig {
+    SimConfig {
+        faults: vec![Fault {
+            when: When::Always,
+            kind,
+        }],
+        ..SimConfig::instant()
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_panics_ends_alone() {
+    let house = house(SimConfig::instant()).await;
+    let ((sick, _), (well, _)) = (house.invite().await, house.invite().await);
+    let mut well_caller = Caller::join(&house, &well).await.unwrap();
+    well_caller.until_type("caption").await;
+    // A plan without phases breaks what the engine may rely on: a stand-in for any bug.
+    let mut start = house.start_of(&sick).await;
+    start.plan.phases.clear();
+    let mut sick_caller = Caller::join_as(&house, start).await.unwrap();
+    let told = sick_caller.until_type("ended").await;
+    assert_eq!(told["outcome"], "technical");
+    assert_eq!(house.ended(&sick).await, Outcome::Technical);
+    let metrics = house.app().metrics.text();
+    assert!(
+        metrics.contains("colloquy_session_panics_total 1"),
+        "{metrics}"
+    );
+    // The other one neither ended nor fell silent.
+    let before = *well_caller.packets().borrow();
+    well_caller.hears(before + 25).await;
+    house.app().registry.end(&well).await.unwrap();
+    well_caller.until_type("ended").await;
+    house.ended(&well).await;
+    house.idle().await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_refused_key_is_told_and_ends_the_session_as_technical() {
+    for kind in [FaultKind::RefuseKey, FaultKind::CloseInvalidKey] {
+        let house = house(faulty(kind)).await;
+        let (id, _) = house.invite().await;
+        let mut caller = Caller::join(&house, &id).await.unwrap();
+        let trouble = caller.until_type("trouble").await;
+        assert_eq!(trouble["code"], "provider_trouble");
+        let ended = caller.until_type("ended").await;
+        assert_eq!(ended["outcome"], "technical");
+        assert_eq!(house.ended(&id).await, Outcome::Technical);
+        let journal = house.journal(&id).await;
+        assert!(
+            journal.iter().any(|row| row.kind == "link_gone"),
+            "{journal:?}"
+        );
+        let metrics = house.app().metrics.text();
+        assert!(
+            !metrics.contains("colloquy_provider_faults_total{category=\"misconfigured\"} 0"),
+            "{metrics}"
+        );
+        house.idle().await;
+        house.close().await;
+    }
+}
+
+#[tokio::test]
+async fn garbage_disturbs_nobody() {
+    let house = house(SimConfig::instant()).await;
+    let (id, _) = house.invite().await;
+    let mut caller = Caller::join(&house, &id).await.unwrap();
+    caller.until_type("caption").await;
+    let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let media = house.running.media_addr();
+    let mut random = 1_u32;
+    for length in 0..2_000_usize {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let garbage: Vec<u8> = (0..length % 1_400)
+            .map(|at| {
+                random
+                    .rotate_left(u32::try_from(at % 32).unwrap())
+                    .to_le_bytes()[0]
+            })
+            .collect();
+        stranger.send_to(&garbage, media).await.unwrap();
+    }
+    for strange in ["", "{}", "\u{0}", "[1,2]", r#"{"type":"format"}"#] {
+        caller.say(strange).await;
+    }
+    let before = *caller.packets().borrow();
+    caller.hears(before + 25).await;
+    let refused = house
+        .app()
+        .registry
+        .offer(house.start_of(&id).await, "v=nonsense".to_owned())
+        .await;
+    assert!(matches!(refused, Err(OfferRefusal::Bad(_))), "{refused:?}");
+    caller.hears(before + 50).await;
+    house
+        .app()
+        .registry
+        .request(&id, Request::End)
+        .await
+        .unwrap();
+    caller.until_type("ended").await;
+    house.ended(&id).await;
+    house.idle().await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_refused_offer_leaves_no_trace() {
+    let house = house(SimConfig::instant()).await;
+    let (id, _) = house.invite().await;
+    let refused = house
+        .app()
+        .registry
+        .offer(house.start_of(&id).await, "nonsense".to_owned())
+        .await;
+    assert!(matches!(refused, Err(OfferRefusal::Bad(_))), "{refused:?}");
+    assert_eq!(house.row(&id).await.epoch.0, 0);
+    house.idle().await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_newcomers_and_never_who_returns() {
+    let house = house_with(SimConfig::instant(), |config| {
+        config.capacity.sessions_max = 1
+    })
+    .await;
+    let ((first, _), (second, _)) = (house.invite().await, house.invite().await);
+    let mut caller = Caller::join(&house, &first).await.unwrap();
+    caller.until_type("caption").await;
+    let refused = Caller::join(&house, &second).await;
+    assert!(matches!(refused, Err(OfferRefusal::Full)));
+    caller.leave().await;
+    let mut again = Caller::join(&house, &first).await.unwrap();
+    again.until_type("caption").await;
+    house.app().registry.end(&first).await.unwrap();
+    house.ended(&first).await;
+    house.idle().await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_writes_down_what_it_interrupts() {
+    let house = house_with(SimConfig::instant(), |config| {
+        config.shutdown.deadline_ms = 500
+    })
+    .await;
+    let (id, _) = house.invite().await;
+    let mut caller = Caller::join(&house, &id).await.unwrap();
+    caller.until_type("caption").await;
+    let folder = house.close().await;
+    let again = boot::start(config(&folder)).await.unwrap();
+    let row = again.app().store.session(&id).await.unwrap().unwrap();
+    assert!(row.outcome.is_some(), "{row:?}");
+    again.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut config = config(&folder);
+    config.media.udp_addr = taken.local_addr().unwrap();
+    let error = boot::start(config).await.err().unwrap().to_string();
+    assert!(
+        error.contains("UDP") && error.contains("media.udp_addr"),
+        "{error}"
+    );
+}
