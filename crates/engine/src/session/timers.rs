@@ -14,7 +14,7 @@ pub enum Timer {
     LinkRetry,
     /// The link was asked for speech, or is speaking, and says nothing any more: it is given up.
     LinkStall,
-    /// The vendor was to answer the participant by itself and has not begun: it may be asked to.
+    /// The vendor was to answer the participant by itself and has not begun: other speech need not wait for it.
     Answer,
     /// A request to speak was refused: it is made again.
     SayAgain,
