@@ -144,27 +144,33 @@ impl PriceBook {
         self.prices_of(&models, date)
     }
 
-    /// The first layer that has the component says: its latest row up to the date, else its earliest row (a clock that
-    /// is wrong must not make interviews free).
+    /// The first layer with a row up to the date says, by its latest. Before all dates the earliest row of any layer
+    /// counts: a clock that is wrong must not make interviews free.
     fn rate(&self, model: &str, component: Component, date: &str) -> Option<i64> {
-        self.layers.iter().find_map(|rows| {
-            let priced = || {
-                rows.iter()
-                    .filter(|row| row.is_for(model))
-                    .filter_map(|row| {
-                        Some((
-                            row.from.as_str(),
-                            *row.micro_usd_per_million.get(component.name())?,
-                        ))
-                    })
-            };
-            let current = priced()
-                .filter(|(from, _)| *from <= date)
-                .max_by_key(|(from, _)| *from);
-            current
-                .or_else(|| priced().min_by_key(|(from, _)| *from))
-                .map(|(_, rate)| rate)
-        })
+        let priced = |rows: &[Row]| {
+            let rows = rows.iter().filter(|row| row.is_for(model));
+            let rates = rows.filter_map(|row| {
+                Some((
+                    row.from.clone(),
+                    *row.micro_usd_per_million.get(component.name())?,
+                ))
+            });
+            rates.collect::<Vec<_>>()
+        };
+        let layers: Vec<Vec<(String, i64)>> = self.layers.iter().map(|rows| priced(rows)).collect();
+        let current = layers.iter().find_map(|rates| {
+            rates
+                .iter()
+                .filter(|(from, _)| from.as_str() <= date)
+                .max_by(|one, other| one.0.cmp(&other.0))
+        });
+        let earliest = || {
+            layers
+                .iter()
+                .flatten()
+                .min_by(|one, other| one.0.cmp(&other.0))
+        };
+        current.or_else(earliest).map(|(_, rate)| *rate)
     }
 }
 

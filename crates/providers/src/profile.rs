@@ -250,6 +250,10 @@ impl Profile {
                 "output_rate_hz",
                 format!("is {}: this dialect speaks 24000 only", self.output_rate_hz),
             ),
+            Dialect::OpenAiRealtime if !self.capabilities.turn_events => wrong(
+                "turn_events",
+                "is false: this dialect's vendor decides when a turn ends".to_owned(),
+            ),
             Dialect::OpenAiRealtime => Ok(()),
         }
     }

@@ -146,6 +146,11 @@ impl Utterance {
         was_open
     }
 
+    /// Whether any audio was handed over: a model may answer in text alone.
+    pub(super) fn has_audio(&self) -> bool {
+        self.parts.iter().any(|(_, samples)| *samples > 0)
+    }
+
     /// Whole milliseconds handed over.
     pub(super) fn audio_ms(&self, rate_hz: u32) -> u64 {
         ms(self.parts.iter().map(|(_, samples)| samples).sum(), rate_hz)

@@ -231,7 +231,7 @@ impl OpenAiCodec {
             .filter(|words| !words.is_empty())
             .unwrap_or_else(|| utterance.words.clone());
         let audio_ms = u32::try_from(utterance.audio_ms(rate_hz)).unwrap_or(u32::MAX);
-        if audio_ms > 0 {
+        if utterance.has_audio() {
             out.push(CodecOutput::AudioDone { item: item.clone() });
         }
         out.push(CodecOutput::Event(LinkEvent::UtteranceDone {
