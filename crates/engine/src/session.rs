@@ -122,6 +122,14 @@ struct Silence {
     since: Mono,
     /// Rungs climbed: 0 to 3.
     rung: u32,
+    quiet: Quiet,
+}
+
+/// Whether nobody is speaking or about to, prompts not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quiet {
+    Yes,
+    No,
 }
 
 /// The participant's microphone, as the page says.

@@ -9,7 +9,7 @@ use super::ending::Manner;
 use super::state::Stage;
 use super::talk::{Purpose, Standing};
 use super::wake::CLOCK_EVERY;
-use super::{Microphone, Recording, Silence, journal, tell};
+use super::{Microphone, Quiet, Recording, Silence, journal, tell};
 
 /// The smallest step of [`Mono`]: a deadline that still counts ends one step later.
 const TICK: std::time::Duration = std::time::Duration::from_micros(1);

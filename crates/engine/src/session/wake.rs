@@ -9,7 +9,7 @@ use super::ending::Manner;
 use super::phase::{Nudge, Target};
 use super::playout::Sound;
 use super::talk::Purpose;
-use super::{Change, Due, Microphone, SettlePatience, journal, tell};
+use super::{Change, Due, Microphone, Quiet, SettlePatience, journal, tell};
 
 /// How often the page is told the time.
 pub(super) const CLOCK_EVERY: Duration = Duration::from_secs(5);
@@ -169,6 +169,10 @@ impl Session {
             return self.timers.stop(Timer::Silence);
         }
         if self.is_conversing() {
+            self.silence.quiet = Quiet::No;
+            return self.timers.stop(Timer::Silence);
+        }
+        if self.silence.quiet == Quiet::No {
             self.break_silence();
         }
         let limits = self.plan.limits;
