@@ -209,6 +209,7 @@ impl Session {
             silence: Silence {
                 since: now,
                 rung: 0,
+                quiet: Quiet::No,
             },
             microphone: Microphone::Open,
             recording: Recording::Whole,

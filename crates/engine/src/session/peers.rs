@@ -297,6 +297,7 @@ impl Session {
         self.silence = Silence {
             since: self.now,
             rung: 0,
+            quiet: Quiet::Yes,
         };
     }
 
