@@ -23,6 +23,7 @@ mod outbox;
 mod recorder;
 mod registry;
 mod shard;
+mod start;
 mod supervise;
 mod task;
 

@@ -130,7 +130,7 @@ impl LinkTask {
         };
         if events.try_send((no, gone)).is_err() {
             // Full: the session is failing anyway. Closed: it is over.
-            drop(failures.try_send("too many link events were waiting"));
+            let _ = failures.try_send("too many link events were waiting");
         }
     }
 }
@@ -364,11 +364,10 @@ impl Running {
         if let Err(error) = self.task.events.try_send((self.task.no, event)) {
             // Control never drops. Closed means that the session is over, which is no fault.
             if matches!(error, mpsc::error::TrySendError::Full(_)) {
-                drop(
-                    self.task
-                        .failures
-                        .try_send("too many link events were waiting"),
-                );
+                let _ = self
+                    .task
+                    .failures
+                    .try_send("too many link events were waiting");
             }
             self.told = Told::Gone;
             return Err(End::ByUs);

@@ -215,7 +215,12 @@ impl Running {
             Order::DropUtterance(item) => self.task.desk.drop_utterance(&item),
             Order::Tell(text) => self.task.desk.send_text(now, &text, &mut self.out),
             Order::ClosePeer(peer) => self.close_at = Some((peer, now + LINGER)),
-            Order::HangUp(peer) => self.close(peer, now),
+            Order::HangUp(peer) => {
+                if peer == self.task.peer && self.task.route.is_some() {
+                    self.close(peer, now);
+                    self.report(Report::Fact(peer, MediaFact::Lost));
+                }
+            }
             Order::Finish if self.end_at.is_some() => {}
             Order::Finish => {
                 self.task.desk.finish(now, &mut self.out);
@@ -335,6 +340,9 @@ impl Running {
                 } => self.task.net.send(proto, destination, bytes),
                 DeskOutput::ParticipantAudio(pcm) => self.hear(pcm, heard_at),
                 DeskOutput::Fact(fact) => {
+                    if fact == DeskFact::Lost {
+                        self.task.route = None;
+                    }
                     let fact = self.fact(fact);
                     self.report(Report::Fact(self.task.peer, fact));
                 }
@@ -379,11 +387,10 @@ impl Running {
     fn report(&self, report: Report) {
         // Closed: the session is over and nobody needs to know. Full: control never drops, the session fails.
         if let Err(mpsc::error::TrySendError::Full(_)) = self.task.reports.try_send(report) {
-            drop(
-                self.task
-                    .failures
-                    .try_send("too many media facts were waiting"),
-            );
+            let _ = self
+                .task
+                .failures
+                .try_send("too many media facts were waiting");
         }
     }
 

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::ids::{PeerNo, SessionId};
 use engine::plan::Plan;
-use engine::session::{Request, Session, State};
-use media::{Certificate, Desk, DeskConfig, NetConfig, OfferError, Recording};
-use providers::{Profile, Secret};
-use store::{Epoch, Store, StoreError};
+use engine::session::Request;
+use media::{Certificate, NetConfig, OfferError};
+use providers::Profile;
+use store::{Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -19,12 +19,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::outbox::Outbox;
-use super::recorder::{self, Recorder};
+use super::link;
 use super::shard::Shards;
-use super::supervise::Supervised;
-use super::task::{self, Command, Provider, SessionTask};
-use super::{link, media as media_task};
+use super::task::Command;
 use crate::app::Change;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -136,22 +133,28 @@ impl Tasks {
 /// All live sessions. A cheap handle.
 #[derive(Clone)]
 pub struct Registry {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    parts: Parts,
-    told: Arc<NetConfig>,
-    tls: Arc<rustls::ClientConfig>,
-    tasks: Tasks,
+pub(super) struct Inner {
+    pub(super) parts: Parts,
+    /// What browsers are told.
+    pub(super) told: Arc<NetConfig>,
+    /// TLS towards providers.
+    pub(super) tls: Arc<rustls::ClientConfig>,
+    pub(super) tasks: Tasks,
     sessions: Mutex<HashMap<SessionId, Entry>>,
+    /// How many sessions there are, for whoever waits for none.
+    live: watch::Sender<usize>,
     draining: AtomicBool,
-    stop: CancellationToken,
+    /// Sessions end by force once it is cancelled.
+    pub(super) stop: CancellationToken,
 }
 
-enum Entry {
+pub(super) enum Entry {
     /// Being started by another offer; the receiver learns when that is over.
     Starting(watch::Receiver<()>),
+    /// Running; this is how it is told things.
     Live(mpsc::Sender<Command>),
 }
 
@@ -164,12 +167,15 @@ pub(super) struct Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.inner.sessions().remove(&self.session_id);
+        self.inner
+            .live
+            .send_modify(|live| *live = live.saturating_sub(1));
         self.inner.parts.metrics.sessions_live.dec();
     }
 }
 
 impl Inner {
-    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
+    pub(super) fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
         // Held for single map calls, which leave it whole.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -202,6 +208,7 @@ impl Registry {
                 control: Handle::current(),
             },
             sessions: Mutex::default(),
+            live: watch::Sender::new(0),
             draining: AtomicBool::new(false),
             stop: CancellationToken::new(),
         };
@@ -283,17 +290,24 @@ impl Registry {
         let live: Vec<_> = self.inner.sessions().keys().cloned().collect();
         for id in &live {
             // Whoever is not live any more needs no end.
-            drop(self.end(id).await);
+            let _ = self.end(id).await;
         }
         let polite = until - deadline.min(FORCE_BEFORE.min(deadline / 2));
-        if tokio::time::timeout_at(polite, self.idle()).await.is_err() {
+        let mut count = self.inner.live.subscribe();
+        if tokio::time::timeout_at(polite, count.wait_for(|live| *live == 0))
+            .await
+            .is_err()
+        {
             tracing::warn!(
                 sessions = self.live(),
                 "sessions did not end in time and are ended by force"
             );
             self.inner.stop.cancel();
         }
-        tokio::time::timeout_at(until, self.idle()).await.is_ok()
+        // Tasks that still say goodbye to a page need not be waited for.
+        tokio::time::timeout_at(until, count.wait_for(|live| *live == 0))
+            .await
+            .is_ok()
     }
 
     /// Ends the media threads. Blocks until they are gone; to be called when no session is left.
@@ -327,6 +341,7 @@ impl Registry {
         }
         let (over_in, over) = watch::channel(());
         sessions.insert(id.clone(), Entry::Starting(over));
+        self.inner.live.send_modify(|live| *live += 1);
         self.inner.parts.metrics.sessions_live.inc();
         Ok(Found::Free(
             Slot {
@@ -335,160 +350,6 @@ impl Registry {
             },
             over_in,
         ))
-    }
-
-    async fn start(&self, start: Start, sdp: &str, slot: Slot) -> Result<Accepted, OfferRefusal> {
-        let inner = &self.inner;
-        // The offer is looked at first: a bad one must leave no trace.
-        let mut desk = self.desk(&start.profile)?;
-        let answer = desk
-            .accept(Instant::now(), sdp, &inner.told)
-            .map_err(OfferRefusal::Bad)?;
-        let row = inner
-            .parts
-            .store
-            .session(&start.session_id)
-            .await?
-            .ok_or(OfferRefusal::Ended)?;
-        if row.state == State::Ended {
-            return Err(OfferRefusal::Ended);
-        }
-        let epoch = inner
-            .parts
-            .store
-            .claim_session(&start.session_id, &inner.parts.node)
-            .await?;
-        let peer = PeerNo(1);
-        self.spawn(
-            start,
-            desk,
-            &answer.ufrag,
-            peer,
-            (epoch, row.last_seq),
-            slot,
-        );
-        Ok(Accepted {
-            sdp: answer.sdp,
-            peer,
-        })
-    }
-
-    fn desk(&self, profile: &Profile) -> Result<Desk, OfferRefusal> {
-        let config = DeskConfig {
-            model_rate_hz: profile.input_rate_hz,
-            opus_complexity: self.inner.parts.config.media.opus_complexity,
-            opus_bitrate_bps: self.inner.parts.config.media.opus_bitrate_bps,
-            recording: Recording::On,
-        };
-        Desk::new(Instant::now(), config).map_err(|error| {
-            tracing::error!(%error, "audio cannot be set up");
-            OfferRefusal::Unavailable
-        })
-    }
-
-    /// Connects all parts of a session and sets them going.
-    fn spawn(
-        &self,
-        start: Start,
-        desk: Desk,
-        ufrag: &str,
-        peer: PeerNo,
-        (epoch, last_seq): (Epoch, u64),
-        slot: Slot,
-    ) {
-        let inner = &self.inner;
-        let parts = &inner.parts;
-        let session_id = start.session_id.clone();
-        let (commands_in, commands) = mpsc::channel(task::COMMANDS);
-        let (orders_in, orders) = mpsc::channel(media_task::ORDERS);
-        let (spoken_in, spoken) = mpsc::channel(media_task::SPOKEN);
-        let (reports_in, reports) = mpsc::channel(media_task::REPORTS);
-        let (datagrams_in, datagrams) = mpsc::channel(media_task::DATAGRAMS);
-        let (chunks_in, chunks) = mpsc::channel(recorder::QUEUE);
-        let (events_in, events) = mpsc::channel(task::EVENTS);
-        let (gaps_in, gaps) = mpsc::channel(4);
-        let (failures_in, failures) = mpsc::channel(4);
-        let seat = parts.shards.seat();
-        let media = media_task::MediaTask {
-            desk,
-            peer,
-            route: Some(parts.net.route(ufrag, datagrams_in.clone())),
-            datagrams_in,
-            datagrams,
-            orders,
-            spoken,
-            reports: reports_in,
-            chunks: Some(chunks_in),
-            failures: failures_in.clone(),
-            net: parts.net.clone(),
-            told: Arc::clone(&inner.told),
-            clock: parts.clock,
-            metrics: Arc::clone(&parts.metrics),
-        };
-        drop(inner.tasks.spawn_on(media.run(), seat.handle()));
-        let recorder = Recorder {
-            store: parts.store.clone(),
-            session_id: session_id.clone(),
-            chunks,
-            gaps: gaps_in,
-            metrics: Arc::clone(&parts.metrics),
-        };
-        let recorder = inner.tasks.spawn(recorder.run());
-        let task = SessionTask {
-            session_id: session_id.clone(),
-            session: Session::new(parts.clock.now(), start.plan, start.profile.capabilities),
-            study: start.study,
-            outbox: Outbox::new(
-                parts.store.clone(),
-                session_id.clone(),
-                epoch,
-                last_seq,
-                Arc::clone(&parts.metrics),
-            ),
-            peer,
-            commands,
-            reports,
-            events,
-            events_in,
-            gaps,
-            failures,
-            failures_in,
-            media: orders_in,
-            spoken: spoken_in,
-            link: None,
-            provider: self.provider(start.profile),
-            seat,
-            tasks: inner.tasks.clone(),
-            stop: inner.stop.clone(),
-            changes: parts.changes.clone(),
-            clock: parts.clock,
-            metrics: Arc::clone(&parts.metrics),
-        };
-        let supervised = Supervised {
-            task,
-            recorder,
-            store: parts.store.clone(),
-            epoch,
-            stop: inner.stop.clone(),
-            slot,
-        };
-        // Before the task runs: its end takes the entry out again.
-        inner
-            .sessions()
-            .insert(session_id, Entry::Live(commands_in));
-        drop(inner.tasks.spawn(supervised.run()));
-    }
-
-    fn provider(&self, profile: Profile) -> Provider {
-        let config = &self.inner.parts.config.provider;
-        let key = &config.openai_api_key;
-        Provider {
-            profile,
-            base_url: config.openai_base_url.clone(),
-            key: (!key.expose().is_empty()).then(|| Secret::clone(key)),
-            ready_within: Duration::from_millis(config.connect_timeout_ms),
-            tls: Arc::clone(&self.inner.tls),
-        }
     }
 }
 

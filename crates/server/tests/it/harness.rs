@@ -234,9 +234,11 @@ impl Caller {
         .await
     }
 
-    /// Waits until it has received so many audio packets.
-    pub async fn hears(&mut self, packets: u64) {
-        timeout(PATIENCE, self.packets.wait_for(|count| *count >= packets))
+    /// Waits until it has received so many audio packets more.
+    pub async fn hears_more(&mut self, packets: u64) {
+        let enough = *self.packets.borrow() + packets;
+        let heard = self.packets.wait_for(|count| *count >= enough);
+        timeout(PATIENCE, heard)
             .await
             .expect("audio comes")
             .unwrap();

@@ -1,10 +1,13 @@
 //! What goes wrong in one session stays in it, and is told.
 
-use engine::journal::Outcome;
+use engine::ids::{ItemId, PeerNo, PhaseId, TurnNo};
+use engine::journal::{Entry, MoveCause, Outcome, Turn, TurnEnding};
+use engine::link::Speaker;
 use engine::session::Request;
 use server::boot;
 use server::session::OfferRefusal;
 use sim::provider::{Fault, FaultKind, SimConfig, When};
+use store::JobFilter;
 use tokio::net::UdpSocket;
 
 use crate::harness::{Caller, config, house, house_with};
@@ -38,8 +41,8 @@ async fn a_session_that_panics_ends_alone() {
         "{metrics}"
     );
     // The other one neither ended nor fell silent.
-    let before = *well_caller.packets().borrow();
-    well_caller.hears(before + 25).await;
+    well_caller.say(r#"{"type":"repeat"}"#).await;
+    well_caller.hears_more(25).await;
     house.app().registry.end(&well).await.unwrap();
     well_caller.until_type("ended").await;
     house.ended(&well).await;
@@ -96,15 +99,15 @@ async fn garbage_disturbs_nobody() {
     for strange in ["", "{}", "\u{0}", "[1,2]", r#"{"type":"format"}"#] {
         caller.say(strange).await;
     }
-    let before = *caller.packets().borrow();
-    caller.hears(before + 25).await;
+    caller.say(r#"{"type":"repeat"}"#).await;
+    caller.hears_more(25).await;
     let refused = house
         .app()
         .registry
         .offer(house.start_of(&id).await, "v=nonsense".to_owned())
         .await;
     assert!(matches!(refused, Err(OfferRefusal::Bad(_))), "{refused:?}");
-    caller.hears(before + 50).await;
+    caller.hears_more(25).await;
     house
         .app()
         .registry
@@ -179,4 +182,97 @@ async fn a_port_in_use_is_named_with_a_remedy() {
         error.contains("UDP") && error.contains("media.udp_addr"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_no_recording_stops_nothing_and_what_was_kept_is_written_later() {
+    let house = house(SimConfig::instant()).await;
+    let (id, _) = house.invite().await;
+    // A file where the folder should be refuses every write, as a full disk does.
+    let recordings = house.folder.path().join("recordings");
+    std::fs::remove_dir_all(&recordings).unwrap();
+    std::fs::write(&recordings, "").unwrap();
+    let mut caller = Caller::join(&house, &id).await.unwrap();
+    let trouble = caller.until_type("trouble").await;
+    assert_eq!(trouble["code"], "recording_trouble");
+    caller.say(r#"{"type":"repeat"}"#).await;
+    caller.hears_more(25).await;
+    assert_eq!(house.app().store.chunks(&id).await.unwrap(), []);
+    std::fs::remove_file(&recordings).unwrap();
+    std::fs::create_dir(&recordings).unwrap();
+    house.app().registry.end(&id).await.unwrap();
+    caller.until_type("ended").await;
+    house.ended(&id).await;
+    let chunks = house.app().store.chunks(&id).await.unwrap();
+    let numbers: Vec<u32> = chunks.iter().map(|chunk| chunk.no).collect();
+    let first = *numbers.first().expect("something was recorded");
+    assert!(
+        numbers
+            .iter()
+            .copied()
+            .eq(first..first + u32::try_from(numbers.len()).unwrap()),
+        "{numbers:?}"
+    );
+    assert!(
+        !house
+            .app()
+            .metrics
+            .text()
+            .contains("colloquy_write_failures_total{kind=\"recording\"} 0")
+    );
+    house.idle().await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_a_dead_process_left_running_becomes_a_report_and_what_never_began_can_begin() {
+    let house = house(SimConfig::instant()).await;
+    let ((said, _), (silent, _)) = (house.invite().await, house.invite().await);
+    let store = &house.app().store;
+    for id in [&said, &silent] {
+        let epoch = store.claim_session(id, "node").await.unwrap();
+        store
+            .append(id, epoch, vec![Entry::PeerUp { peer: PeerNo(1) }])
+            .await
+            .unwrap();
+        if id == &said {
+            let phase = PhaseId::from("warmup");
+            let entered = Entry::PhaseEntered {
+                phase: phase.clone(),
+                cause: MoveCause::Start,
+                timeline_ms: 0,
+            };
+            let turn = Turn {
+                turn: TurnNo(1),
+                speaker: Speaker::Interviewer,
+                item: ItemId::from("item"),
+                phase,
+                start_ms: 0,
+                end_ms: 900,
+                text: "Hello.".to_owned(),
+                unheard: String::new(),
+                ending: TurnEnding::Complete,
+            };
+            store
+                .append(id, epoch, vec![entered, Entry::Turn(turn)])
+                .await
+                .unwrap();
+        }
+    }
+    let folder = house.close().await;
+    let again = boot::start(config(&folder)).await.unwrap();
+    let store = &again.app().store;
+    let row = store.session(&said).await.unwrap().unwrap();
+    assert_eq!((row.outcome, row.owner), (Some(Outcome::Partial), None));
+    let jobs = store
+        .jobs(JobFilter {
+            session_id: Some(said),
+            ..JobFilter::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    let row = store.session(&silent).await.unwrap().unwrap();
+    assert_eq!(row.outcome, None);
+    again.stop().await;
 }

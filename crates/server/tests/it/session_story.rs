@@ -1,30 +1,65 @@
-//! A whole interview through the public API: a synthetic participant, the provider simulator, everything between.
+//! A whole session with a caller who only listens: link, greeting, silence, the end on request, what is kept.
 
-use std::time::Duration;
-
-use engine::journal::Outcome;
-use engine::link::Speaker;
-use sim::participant::{Ears, Manners, ParticipantConfig};
 use sim::provider::SimConfig;
-use tokio_util::sync::CancellationToken;
 
-use crate::harness::{PATIENCE, house};
+use crate::harness::{Caller, house};
 
 #[tokio::test]
-async fn a_participant_is_interviewed_from_link_to_recording() {
+async fn a_caller_is_greeted_recorded_and_let_go() {
     let house = house(SimConfig::instant()).await;
-    let (id, secret) = house.invite().await;
-    let _ = (
-        Duration::ZERO,
-        Ears::Captions,
-        Manners::default,
-        PATIENCE,
-        CancellationToken::new,
-        secret,
-        Outcome::Complete,
-        Speaker::Participant,
-        ParticipantConfig::clone,
+    let (id, _) = house.invite().await;
+    let mut caller = Caller::join(&house, &id).await.unwrap();
+    let caption = caller.until_type("caption").await;
+    assert_eq!(caption["speaker"], "interviewer");
+    caller.hears_more(100).await;
+    caller.say(r#"{"type":"end"}"#).await;
+    let ended = caller.until_type("ended").await;
+    assert!(ended["completion"]["message"].is_string(), "{ended}");
+    house.ended(&id).await;
+    let app = house.app();
+    let kinds: Vec<String> = house
+        .journal(&id)
+        .await
+        .into_iter()
+        .map(|row| row.kind)
+        .collect();
+    for kind in ["peer_up", "link_up", "phase_entered", "turn", "ended"] {
+        assert!(
+            kinds.iter().any(|known| known == kind),
+            "{kind} is not in {kinds:?}"
+        );
+    }
+    let row = house.row(&id).await;
+    assert!(row.first_voice_ms.is_some(), "{row:?}");
+    let chunks = app.store.chunks(&id).await.unwrap();
+    let recorded_ms = chunks.iter().map(|chunk| chunk.end_ms).max().unwrap();
+    assert!(
+        recorded_ms >= 2_000,
+        "two seconds were heard, {recorded_ms} ms are recorded"
     );
-    let _ = id;
+    let jobs = app
+        .store
+        .jobs(store::JobFilter {
+            session_id: Some(id.clone()),
+            ..store::JobFilter::default()
+        })
+        .await
+        .unwrap();
+    assert!(
+        jobs.iter()
+            .any(|job| job.kind == server::session::FINISH_RECORDING),
+        "{jobs:?}"
+    );
+    let metrics = app.metrics.text();
+    assert!(
+        metrics.contains("colloquy_first_voice_seconds_count 1"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("colloquy_sessions_live 1")
+            || metrics.contains("colloquy_sessions_live 0"),
+        "{metrics}"
+    );
+    house.idle().await;
     house.close().await;
 }

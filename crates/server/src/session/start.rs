@@ -1,0 +1,179 @@
+//! Starting a session: makes all its parts, connects them by their queues, and sets them going.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::ids::PeerNo;
+use engine::session::{Session, State};
+use media::{Desk, DeskConfig, Recording};
+use providers::{Profile, Secret};
+use store::Epoch;
+use tokio::sync::mpsc;
+
+use super::media as media_task;
+use super::outbox::Outbox;
+use super::recorder::{self, Recorder};
+use super::registry::{Accepted, Entry, OfferRefusal, Registry, Slot, Start};
+use super::supervise::Supervised;
+use super::task::{self, Provider, SessionTask};
+
+impl Registry {
+    pub(super) async fn start(
+        &self,
+        start: Start,
+        sdp: &str,
+        slot: Slot,
+    ) -> Result<Accepted, OfferRefusal> {
+        let inner = &self.inner;
+        // The offer is looked at first: a bad one must leave no trace.
+        let mut desk = self.desk(&start.profile)?;
+        let answer = desk
+            .accept(Instant::now(), sdp, &inner.told)
+            .map_err(OfferRefusal::Bad)?;
+        let row = inner
+            .parts
+            .store
+            .session(&start.session_id)
+            .await?
+            .ok_or(OfferRefusal::Ended)?;
+        if row.state == State::Ended {
+            return Err(OfferRefusal::Ended);
+        }
+        let epoch = inner
+            .parts
+            .store
+            .claim_session(&start.session_id, &inner.parts.node)
+            .await?;
+        let peer = PeerNo(1);
+        self.spawn(
+            start,
+            desk,
+            &answer.ufrag,
+            peer,
+            (epoch, row.last_seq),
+            slot,
+        );
+        Ok(Accepted {
+            sdp: answer.sdp,
+            peer,
+        })
+    }
+
+    fn desk(&self, profile: &Profile) -> Result<Desk, OfferRefusal> {
+        let config = DeskConfig {
+            model_rate_hz: profile.input_rate_hz,
+            opus_complexity: self.inner.parts.config.media.opus_complexity,
+            opus_bitrate_bps: self.inner.parts.config.media.opus_bitrate_bps,
+            recording: Recording::On,
+        };
+        Desk::new(Instant::now(), config).map_err(|error| {
+            tracing::error!(%error, "audio cannot be set up");
+            OfferRefusal::Unavailable
+        })
+    }
+
+    /// Connects all parts of a session and sets them going.
+    fn spawn(
+        &self,
+        start: Start,
+        desk: Desk,
+        ufrag: &str,
+        peer: PeerNo,
+        (epoch, last_seq): (Epoch, u64),
+        slot: Slot,
+    ) {
+        let inner = &self.inner;
+        let parts = &inner.parts;
+        let session_id = start.session_id.clone();
+        let (commands_in, commands) = mpsc::channel(task::COMMANDS);
+        let (orders_in, orders) = mpsc::channel(media_task::ORDERS);
+        let (spoken_in, spoken) = mpsc::channel(media_task::SPOKEN);
+        let (reports_in, reports) = mpsc::channel(media_task::REPORTS);
+        let (datagrams_in, datagrams) = mpsc::channel(media_task::DATAGRAMS);
+        let (chunks_in, chunks) = mpsc::channel(recorder::QUEUE);
+        let (events_in, events) = mpsc::channel(task::EVENTS);
+        let (gaps_in, gaps) = mpsc::channel(4);
+        let (failures_in, failures) = mpsc::channel(4);
+        let seat = parts.shards.seat();
+        let media = media_task::MediaTask {
+            desk,
+            peer,
+            route: Some(parts.net.route(ufrag, datagrams_in.clone())),
+            datagrams_in,
+            datagrams,
+            orders,
+            spoken,
+            reports: reports_in,
+            chunks: Some(chunks_in),
+            failures: failures_in.clone(),
+            net: parts.net.clone(),
+            told: Arc::clone(&inner.told),
+            clock: parts.clock,
+            metrics: Arc::clone(&parts.metrics),
+        };
+        drop(inner.tasks.spawn_on(media.run(), seat.handle()));
+        let recorder = Recorder {
+            store: parts.store.clone(),
+            session_id: session_id.clone(),
+            chunks,
+            gaps: gaps_in,
+            metrics: Arc::clone(&parts.metrics),
+        };
+        let recorder = inner.tasks.spawn(recorder.run());
+        let task = SessionTask {
+            session_id: session_id.clone(),
+            session: Session::new(parts.clock.now(), start.plan, start.profile.capabilities),
+            study: start.study,
+            outbox: Outbox::new(
+                parts.store.clone(),
+                session_id.clone(),
+                epoch,
+                last_seq,
+                Arc::clone(&parts.metrics),
+            ),
+            peer,
+            commands,
+            reports,
+            events,
+            events_in,
+            gaps,
+            failures,
+            failures_in,
+            media: orders_in,
+            spoken: spoken_in,
+            link: None,
+            provider: self.provider(start.profile),
+            seat,
+            tasks: inner.tasks.clone(),
+            stop: inner.stop.clone(),
+            changes: parts.changes.clone(),
+            clock: parts.clock,
+            metrics: Arc::clone(&parts.metrics),
+        };
+        let supervised = Supervised {
+            task,
+            recorder,
+            store: parts.store.clone(),
+            epoch,
+            stop: inner.stop.clone(),
+            slot,
+        };
+        // Before the task runs: its end takes the entry out again.
+        inner
+            .sessions()
+            .insert(session_id, Entry::Live(commands_in));
+        drop(inner.tasks.spawn(supervised.run()));
+    }
+
+    fn provider(&self, profile: Profile) -> Provider {
+        let config = &self.inner.parts.config.provider;
+        let key = &config.openai_api_key;
+        Provider {
+            profile,
+            base_url: config.openai_base_url.clone(),
+            key: (!key.expose().is_empty()).then(|| Secret::clone(key)),
+            ready_within: Duration::from_millis(config.connect_timeout_ms),
+            tls: Arc::clone(&self.inner.tls),
+        }
+    }
+}
