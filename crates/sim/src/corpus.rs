@@ -7,6 +7,7 @@ mod file;
 mod words;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{LazyLock, OnceLock};
 
 use serde::Deserialize;
@@ -30,7 +31,7 @@ pub enum Role {
 }
 
 /// One rendered utterance, with the author's labels.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Clip {
     /// Name, such as `q-warmup-role-1`, `a-maya-warmup-role-1`, `s-ack-1`.
     pub id: String,
@@ -57,12 +58,21 @@ pub struct Clip {
     pub topics: Vec<String>,
     /// Length of the speech, in milliseconds.
     pub duration_ms: u32,
+    /// Words before the thinking pause that was cut into it, if one was.
+    #[serde(default)]
+    pub pause_after_words: Option<usize>,
     /// Where its Opus file lies in the folder.
     file: String,
     #[serde(skip)]
     packets: OnceLock<file::Packets>,
     #[serde(skip)]
     pcm: OnceLock<Vec<i16>>,
+}
+
+impl fmt::Debug for Clip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clip({})", self.id)
+    }
 }
 
 impl Clip {
@@ -140,15 +150,23 @@ impl Corpus {
     }
 
     fn load() -> Corpus {
-        let clips: Vec<Clip> =
-            serde_json::from_slice(&file::bytes("manifest.json")).expect("the compiled-in manifest is valid: a test reads it");
-        let mut corpus = Corpus { by_id: BTreeMap::new(), by_text: BTreeMap::new(), words_max: 0, clips: Vec::new() };
+        let clips: Vec<Clip> = serde_json::from_slice(&file::bytes("manifest.json"))
+            .expect("the compiled-in manifest is valid: a test reads it");
+        let mut corpus = Corpus {
+            by_id: BTreeMap::new(),
+            by_text: BTreeMap::new(),
+            words_max: 0,
+            clips: Vec::new(),
+        };
         for (no, clip) in clips.iter().enumerate() {
             corpus.by_id.insert(clip.id.clone(), no);
             if clip.role == Role::Interviewer {
                 let text = normal(&clip.text);
                 corpus.words_max = corpus.words_max.max(text.split(' ').count());
-                corpus.by_text.entry((clip.language.clone(), text)).or_insert(no);
+                corpus
+                    .by_text
+                    .entry((clip.language.clone(), text))
+                    .or_insert(no);
             }
         }
         corpus.clips = clips;
@@ -194,7 +212,12 @@ impl Corpus {
             // Longest first. A clip cannot have more sentences than words, so the number of words bounds the search.
             let found = (no + 1..=sentences.len().min(no + self.words_max))
                 .rev()
-                .find_map(|end| Some((self.find(language, &text[start..sentences[end - 1].end])?, end)));
+                .find_map(|end| {
+                    Some((
+                        self.find(language, &text[start..sentences[end - 1].end])?,
+                        end,
+                    ))
+                });
             match (found, pieces.last_mut()) {
                 (Some((clip, end)), _) => {
                     pieces.push(Piece::Clip(clip));
@@ -217,7 +240,8 @@ impl Corpus {
     pub fn personas(&self, language: &str) -> Vec<&str> {
         let mut names = Vec::new();
         for clip in &self.clips {
-            let speaks = clip.role == Role::Participant && clip.language == words::primary(language);
+            let speaks =
+                clip.role == Role::Participant && clip.language == words::primary(language);
             if speaks && !names.contains(&clip.persona.as_str()) {
                 names.push(&clip.persona);
             }
@@ -229,11 +253,22 @@ impl Corpus {
     /// answers that share a topic with what the talk is `about`, then the other probing answers. Empty where the line expects no answer.
     pub fn answers(&self, persona: &str, question: &Clip, about: &[String]) -> Vec<&Clip> {
         let mut answers: Vec<(usize, &Clip)> = Vec::new();
-        for clip in self.clips.iter().filter(|clip| clip.role == Role::Participant && clip.persona == persona) {
+        for clip in self
+            .clips
+            .iter()
+            .filter(|clip| clip.role == Role::Participant && clip.persona == persona)
+        {
             let rank = if clip.answers.as_deref() == Some(&question.id) {
                 0
-            } else if question.phase == "probing" && clip.phase == "probing" && clip.language == question.language {
-                if clip.topics.iter().any(|topic| about.contains(topic)) { 1 } else { 2 }
+            } else if question.phase == "probing"
+                && clip.phase == "probing"
+                && clip.language == question.language
+            {
+                if clip.topics.iter().any(|topic| about.contains(topic)) {
+                    1
+                } else {
+                    2
+                }
             } else {
                 continue;
             };
@@ -249,7 +284,11 @@ impl Corpus {
         let asked = normal(text);
         self.clips
             .iter()
-            .filter(|clip| clip.id.contains("q-") && clip.role == Role::Interviewer && clip.language == words::primary(language))
+            .filter(|clip| {
+                clip.id.contains("q-")
+                    && clip.role == Role::Interviewer
+                    && clip.language == words::primary(language)
+            })
             .map(|clip| (words::shared_permille(&asked, &normal(&clip.text)), clip))
             .filter(|(shared, _)| *shared >= 500)
             .max_by_key(|(shared, _)| *shared)
@@ -267,8 +306,16 @@ mod tests {
     fn every_clip_decodes_to_its_stated_length() {
         for clip in Corpus::embedded().clips() {
             let ms = clip.pcm().len() as u64 * 1000 / u64::from(RATE_HZ);
-            assert!(ms.abs_diff(u64::from(clip.duration_ms)) <= 2, "{}: {ms} ms", clip.id);
-            assert!(clip.pcm().iter().any(|s| s.unsigned_abs() > 3000), "{} is silent", clip.id);
+            assert!(
+                ms.abs_diff(u64::from(clip.duration_ms)) <= 2,
+                "{}: {ms} ms",
+                clip.id
+            );
+            assert!(
+                clip.pcm().iter().any(|s| s.unsigned_abs() > 3000),
+                "{} is silent",
+                clip.id
+            );
         }
         assert_eq!(Bed::Cafe.pcm().len(), 10 * RATE_HZ as usize);
     }
@@ -277,8 +324,16 @@ mod tests {
     fn words_are_found_whatever_their_dress() {
         let corpus = Corpus::embedded();
         let found = |text| corpus.find("en-GB", text).map(|clip| clip.id.as_str());
-        assert_eq!(found("  “what makes you say that” "), Some("q-probing-why-1"));
-        assert_eq!(found("Let’s talk about meetings. Think of the last online meeting you were in. How did it go?"), Some("q-exploration-meetings-1"));
+        assert_eq!(
+            found("  “what makes you say that” "),
+            Some("q-probing-why-1")
+        );
+        assert_eq!(
+            found(
+                "Let’s talk about meetings. Think of the last online meeting you were in. How did it go?"
+            ),
+            Some("q-exploration-meetings-1")
+        );
         assert_eq!(found("What makes you say this?"), None);
         assert_eq!(found(""), None);
     }
@@ -288,20 +343,41 @@ mod tests {
         let corpus = Corpus::embedded();
         let show = |text| {
             let pieces = corpus.pieces("en", text);
-            pieces.iter().map(|p| match p {
-                Piece::Clip(clip) => clip.id.clone(),
-                Piece::Text(text) => format!("<{text}>"),
-            }).collect::<Vec<_>>().join(" ")
+            pieces
+                .iter()
+                .map(|p| match p {
+                    Piece::Clip(clip) => clip.id.clone(),
+                    Piece::Text(text) => format!("<{text}>"),
+                })
+                .collect::<Vec<_>>()
+                .join(" ")
         };
-        assert_eq!(show("I see. What makes you say that?"), "s-ack-1 q-probing-why-1");
-        assert_eq!(show("I see. You like tea. You do. What makes you say that?"), "s-ack-1 <You like tea. You do.> q-probing-why-1");
+        assert_eq!(
+            show("I see. What makes you say that?"),
+            "s-ack-1 q-probing-why-1"
+        );
+        assert_eq!(
+            show("I see. You like tea. You do. What makes you say that?"),
+            "s-ack-1 <You like tea. You do.> q-probing-why-1"
+        );
         assert_eq!(show("I see what you mean."), "<I see what you mean.>");
-        assert_eq!(show("It is 3.5 dollars. Right."), "<It is 3.5 dollars.> s-ack-2");
+        assert_eq!(
+            show("It is 3.5 dollars. Right."),
+            "<It is 3.5 dollars.> s-ack-2"
+        );
         assert_eq!(show(" "), "");
         let closing = &corpus.get("s-close-complete-1").unwrap().text;
         assert_eq!(show(closing), "s-close-complete-1");
-        assert_eq!(corpus.compose("en", "I see. You like tea.").map(|c| c.len()), None);
-        assert_eq!(corpus.compose("en", "I see. Right.").map(|c| c.len()), Some(2));
+        assert_eq!(
+            corpus
+                .compose("en", "I see. You like tea.")
+                .map(|c| c.len()),
+            None
+        );
+        assert_eq!(
+            corpus.compose("en", "I see. Right.").map(|c| c.len()),
+            Some(2)
+        );
     }
 
     #[test]
@@ -314,22 +390,38 @@ mod tests {
                 let answers = corpus.answers(persona, corpus.get(id).unwrap(), &about);
                 answers.first().map(|clip| clip.id.clone())
             };
-            assert_eq!(first("q-exploration-cost-1", &[]), Some(format!("a-{persona}-exploration-cost-1")));
-            assert_eq!(first("s-greeting-1", &[]), Some(format!("a-{persona}-warmup-ready-1")));
+            assert_eq!(
+                first("q-exploration-cost-1", &[]),
+                Some(format!("a-{persona}-exploration-cost-1"))
+            );
+            assert_eq!(
+                first("s-greeting-1", &[]),
+                Some(format!("a-{persona}-warmup-ready-1"))
+            );
             assert_eq!(first("q-wrapup-thanks-1", &[]), None);
             assert_eq!(first("s-ack-1", &[]), None);
             assert!(first("q-probing-why-1", &[]).unwrap().contains("-probing-"));
         }
         // Nora has no answer to the meetings probe, but one about searching.
         let probe = corpus.get("q-probing-meetings-1").unwrap();
-        assert_eq!(corpus.answers("nora", probe, &["search".to_owned()])[0].id, "a-nora-probing-change-1");
+        assert_eq!(
+            corpus.answers("nora", probe, &["search".to_owned()])[0].id,
+            "a-nora-probing-change-1"
+        );
     }
 
     #[test]
     fn a_question_in_other_words_is_still_understood() {
         let corpus = Corpus::embedded();
-        let near = |text| corpus.nearest_question("en", text).map(|clip| clip.id.as_str());
-        assert_eq!(near("So where do you usually work, and what's that space like?"), Some("q-warmup-setup-1"));
+        let near = |text| {
+            corpus
+                .nearest_question("en", text)
+                .map(|clip| clip.id.as_str())
+        };
+        assert_eq!(
+            near("So where do you usually work, and what's that space like?"),
+            Some("q-warmup-setup-1")
+        );
         assert_eq!(near("Do you own a boat?"), None);
     }
 }

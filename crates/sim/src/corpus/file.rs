@@ -5,10 +5,8 @@ use std::io::Cursor;
 
 use super::RATE_HZ;
 
-#[derive(rust_embed::RustEmbed)]
+#[derive(rust_embed::Embed)]
 #[folder = "voices/"]
-#[include = "*.opus"]
-#[include = "*.json"]
 struct Files;
 
 /// An Opus file without its container.
@@ -23,18 +21,30 @@ pub(super) struct Packets {
 
 /// A compiled-in file's bytes.
 pub(super) fn bytes(name: &str) -> Cow<'static, [u8]> {
-    Files::get(name).expect("the manifest names compiled-in files only: a test decodes them all").data
+    Files::get(name)
+        .expect("the manifest names compiled-in files only: a test decodes them all")
+        .data
 }
 
 /// Reads a compiled-in Ogg/Opus file.
 pub(super) fn read(name: &str) -> Packets {
     let mut reader = ogg::PacketReader::new(Cursor::new(bytes(name)));
-    let mut next = || reader.read_packet().expect("compiled-in clips are valid Ogg: a test decodes them all");
+    let mut next = || {
+        reader
+            .read_packet()
+            .expect("compiled-in clips are valid Ogg: a test decodes them all")
+    };
     // RFC 7845, section 5.1: pre-skip is at octet 10 of the identification header. The comment header follows it.
-    let head = next().expect("an Opus file begins with its identification header").data;
+    let head = next()
+        .expect("an Opus file begins with its identification header")
+        .data;
     let pre_skip = usize::from(u16::from_le_bytes([head[10], head[11]]));
     next();
-    let mut file = Packets { packets: Vec::new(), pre_skip, granule: 0 };
+    let mut file = Packets {
+        packets: Vec::new(),
+        pre_skip,
+        granule: 0,
+    };
     while let Some(packet) = next() {
         file.granule = usize::try_from(packet.absgp_page()).expect("clips last seconds");
         file.packets.push(packet.data);
@@ -45,11 +55,14 @@ pub(super) fn read(name: &str) -> Packets {
 impl Packets {
     /// Decodes at [`RATE_HZ`], without pre-skip and padding.
     pub(super) fn decode(&self) -> Vec<i16> {
-        let mut decoder = opus::Decoder::new(RATE_HZ, opus::Channels::Mono).expect("libopus supports 24 kHz mono");
+        let mut decoder = opus::Decoder::new(RATE_HZ, opus::Channels::Mono)
+            .expect("libopus supports 24 kHz mono");
         let mut pcm = Vec::with_capacity(self.granule / 2 + 480);
         let mut frame = [0; 2880]; // 120 ms, the longest packet there is (RFC 6716, section 2.1.4).
         for packet in &self.packets {
-            let samples = decoder.decode(packet, &mut frame, false).expect("compiled-in clips are valid Opus: a test decodes them all");
+            let samples = decoder
+                .decode(packet, &mut frame, false)
+                .expect("compiled-in clips are valid Opus: a test decodes them all");
             pcm.extend_from_slice(&frame[..samples]);
         }
         pcm.truncate(self.granule / 2);

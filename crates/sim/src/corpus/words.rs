@@ -8,7 +8,11 @@ use std::ops::Range;
 pub fn normal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '\u{2019}')) {
-        let letters: String = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let letters: String = word
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
         if !letters.is_empty() {
             if !out.is_empty() {
                 out.push(' ');
@@ -57,6 +61,8 @@ pub(super) fn sentences(text: &str) -> Vec<Range<usize>> {
 pub(super) fn shared_permille(asked: &str, known: &str) -> usize {
     let known: BTreeSet<&str> = known.split(' ').collect();
     let asked: BTreeSet<&str> = asked.split(' ').collect();
-    let letters = |words: &mut dyn Iterator<Item = &&str>| words.map(|word| word.chars().count()).sum::<usize>();
+    let letters = |words: &mut dyn Iterator<Item = &&str>| {
+        words.map(|word| word.chars().count()).sum::<usize>()
+    };
     letters(&mut asked.intersection(&known)) * 1000 / letters(&mut asked.iter()).max(1)
 }
