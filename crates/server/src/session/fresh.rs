@@ -95,6 +95,10 @@ impl<T> Drop for Sender<T> {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_ref_mut,
+    reason = "one reader at a time, as with any channel"
+)]
 impl<T> Receiver<T> {
     /// The next item; none once the writer is gone and the queue is empty. Loses nothing when cancelled.
     pub(super) async fn recv(&mut self) -> Option<T> {

@@ -152,25 +152,24 @@ impl Outbox {
     /// The next output that may be carried out now. Never a journal entry: those are written from here.
     pub(super) fn next(&mut self) -> Option<Output> {
         loop {
-            match self.outputs.pop_front()? {
-                Output::Journal(entry) => {
+            let output = self.outputs.pop_front()?;
+            if let Output::Journal(entry) = output {
+                self.unwritten.push(entry);
+                // Neighbours share a write.
+                while let Some(Output::Journal(entry)) = self
+                    .outputs
+                    .pop_front_if(|next| matches!(next, Output::Journal(_)))
+                {
                     self.unwritten.push(entry);
-                    while let Some(Output::Journal(_)) = self.outputs.front() {
-                        if let Some(Output::Journal(entry)) = self.outputs.pop_front() {
-                            self.unwritten.push(entry);
-                        }
-                    }
-                    if matches!(self.writing, Writing::Nothing) {
-                        self.start();
-                    }
                 }
-                output if self.unwritten.is_empty() || matches!(self.mode, Mode::GoOn) => {
-                    return Some(output);
+                if matches!(self.writing, Writing::Nothing) {
+                    self.start();
                 }
-                output => {
-                    self.outputs.push_front(output);
-                    return None;
-                }
+            } else if self.unwritten.is_empty() || matches!(self.mode, Mode::GoOn) {
+                return Some(output);
+            } else {
+                self.outputs.push_front(output);
+                return None;
             }
         }
     }

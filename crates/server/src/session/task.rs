@@ -251,12 +251,12 @@ impl SessionTask {
     fn apply(&mut self, input: Input, decided: &mut Vec<Output>) -> Result<(), Ending> {
         self.session.handle(self.clock.now(), input, decided);
         for output in decided.drain(..) {
-            match output {
-                Output::CutPlayout => order(&self.media, media::Order::Cut)?,
-                Output::DropUtterance { item } => {
-                    order(&self.media, media::Order::DropUtterance(item))?
-                }
-                output => self.outbox.push(output).map_err(ending_of)?,
+            if matches!(output, Output::CutPlayout) {
+                self.order(media::Order::Cut)?;
+            } else if let Output::DropUtterance { item } = output {
+                self.order(media::Order::DropUtterance(item))?;
+            } else {
+                self.outbox.push(output).map_err(ending_of)?;
             }
         }
         self.carry_out()

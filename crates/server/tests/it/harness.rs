@@ -21,24 +21,24 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing here takes as long, however busy the machine is; a test that hangs fails with this.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const STUDY: &str = include_str!("../../../../studies/first-job.yaml");
 
 /// A running server with a provider simulator.
-pub struct House {
-    pub running: Running,
-    pub folder: TempDir,
+pub(crate) struct House {
+    pub(crate) running: Running,
+    pub(crate) folder: TempDir,
     simulator: CancellationToken,
 }
 
 /// Boots a server whose provider behaves as told.
-pub async fn house(provider: SimConfig) -> House {
+pub(crate) async fn house(provider: SimConfig) -> House {
     house_with(provider, |_| {}).await
 }
 
 /// Boots a server with an adjusted configuration.
-pub async fn house_with(provider: SimConfig, adjust: impl FnOnce(&mut Config)) -> House {
+pub(crate) async fn house_with(provider: SimConfig, adjust: impl FnOnce(&mut Config)) -> House {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let simulator_url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -56,7 +56,7 @@ pub async fn house_with(provider: SimConfig, adjust: impl FnOnce(&mut Config)) -
 }
 
 /// Defaults, with ports and folders of its own.
-pub fn config(folder: &TempDir) -> Config {
+pub(crate) fn config(folder: &TempDir) -> Config {
     let mut config = Config::load(None, &std::collections::BTreeMap::new()).unwrap();
     config.http.addr.set_port(0);
     config.media.udp_addr.set_port(0);
@@ -70,12 +70,12 @@ pub fn config(folder: &TempDir) -> Config {
 }
 
 impl House {
-    pub fn app(&self) -> &Arc<App> {
+    pub(crate) fn app(&self) -> &Arc<App> {
         self.running.app()
     }
 
     /// A session whose participant has consented, and the link's secret.
-    pub async fn invite(&self) -> (SessionId, String) {
+    pub(crate) async fn invite(&self) -> (SessionId, String) {
         let app = self.app();
         let study = server::study::parse(STUDY).unwrap();
         let new = NewStudy {
@@ -105,7 +105,7 @@ impl House {
     }
 
     /// What the HTTP handler would give the registry.
-    pub async fn start_of(&self, id: &SessionId) -> Start {
+    pub(crate) async fn start_of(&self, id: &SessionId) -> Start {
         let app = self.app();
         let row = self.row(id).await;
         let study = app
@@ -123,16 +123,16 @@ impl House {
         }
     }
 
-    pub async fn row(&self, id: &SessionId) -> SessionRow {
+    pub(crate) async fn row(&self, id: &SessionId) -> SessionRow {
         self.app().store.session(id).await.unwrap().unwrap()
     }
 
-    pub async fn journal(&self, id: &SessionId) -> Vec<JournalRow> {
+    pub(crate) async fn journal(&self, id: &SessionId) -> Vec<JournalRow> {
         self.app().store.journal(id).await.unwrap()
     }
 
     /// Waits for the session's end to be written.
-    pub async fn ended(&self, id: &SessionId) -> Outcome {
+    pub(crate) async fn ended(&self, id: &SessionId) -> Outcome {
         let mut changes = self.app().changes.subscribe();
         let ended = async {
             loop {
@@ -148,7 +148,7 @@ impl House {
     }
 
     /// All tasks of all sessions are gone.
-    pub async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         timeout(PATIENCE, self.app().registry.idle())
             .await
             .expect("all tasks end");
@@ -158,7 +158,7 @@ impl House {
         );
     }
 
-    pub async fn close(self) -> TempDir {
+    pub(crate) async fn close(self) -> TempDir {
         self.running.stop().await;
         self.simulator.cancel();
         self.folder
@@ -166,11 +166,10 @@ impl House {
 }
 
 /// A minimal participant: one peer on a socket of its own, which sends silence and notes what it hears.
-pub struct Caller {
+pub(crate) struct Caller {
     texts: mpsc::Receiver<Value>,
     packets: watch::Receiver<u64>,
     says: mpsc::Sender<Say>,
-    pub addr: std::net::SocketAddr,
 }
 
 enum Say {
@@ -180,13 +179,13 @@ enum Say {
 
 impl Caller {
     /// Joins through the registry.
-    pub async fn join(house: &House, id: &SessionId) -> Result<Caller, OfferRefusal> {
+    pub(crate) async fn join(house: &House, id: &SessionId) -> Result<Caller, OfferRefusal> {
         let start = house.start_of(id).await;
         Caller::join_as(house, start).await
     }
 
     /// Joins with a session that was made up.
-    pub async fn join_as(house: &House, start: Start) -> Result<Caller, OfferRefusal> {
+    pub(crate) async fn join_as(house: &House, start: Start) -> Result<Caller, OfferRefusal> {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let addr = socket.local_addr().unwrap();
         let (mut peer, offer) = Peer::offer(
@@ -206,12 +205,11 @@ impl Caller {
             texts,
             packets,
             says,
-            addr,
         })
     }
 
     /// The next text for which this holds.
-    pub async fn until(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         let found = async {
             while let Some(text) = self.texts.recv().await {
@@ -227,7 +225,7 @@ impl Caller {
     }
 
     /// The next text of that type.
-    pub async fn until_type(&mut self, kind: &str) -> Value {
+    pub(crate) async fn until_type(&mut self, kind: &str) -> Value {
         self.until(kind, |text| {
             text.get("type").and_then(Value::as_str) == Some(kind)
         })
@@ -235,7 +233,7 @@ impl Caller {
     }
 
     /// Waits until it has received so many audio packets more.
-    pub async fn hears_more(&mut self, packets: u64) {
+    pub(crate) async fn hears_more(&mut self, packets: u64) {
         let enough = *self.packets.borrow() + packets;
         let heard = self.packets.wait_for(|count| *count >= enough);
         timeout(PATIENCE, heard)
@@ -245,12 +243,12 @@ impl Caller {
     }
 
     /// Sends text on the data channel.
-    pub async fn say(&self, text: &str) {
+    pub(crate) async fn say(&self, text: &str) {
         self.says.send(Say::Text(text.to_owned())).await.unwrap();
     }
 
     /// Closes the peer.
-    pub async fn leave(self) {
+    pub(crate) async fn leave(self) {
         drop(self.says.send(Say::Leave).await);
     }
 }

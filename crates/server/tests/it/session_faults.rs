@@ -22,7 +22,7 @@ fn faulty(kind: FaultKind) -> SimConfig {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_panics_ends_alone() {
     let house = house(SimConfig::instant()).await;
     let ((sick, _), (well, _)) = (house.invite().await, house.invite().await);
@@ -50,7 +50,7 @@ async fn a_session_that_panics_ends_alone() {
     house.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_key_is_told_and_ends_the_session_as_technical() {
     for kind in [FaultKind::RefuseKey, FaultKind::CloseInvalidKey] {
         let house = house(faulty(kind)).await;
@@ -76,7 +76,7 @@ async fn a_refused_key_is_told_and_ends_the_session_as_technical() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_disturbs_nobody() {
     let house = house(SimConfig::instant()).await;
     let (id, _) = house.invite().await;
@@ -120,7 +120,7 @@ async fn garbage_disturbs_nobody() {
     house.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_offer_leaves_no_trace() {
     let house = house(SimConfig::instant()).await;
     let (id, _) = house.invite().await;
@@ -135,7 +135,7 @@ async fn a_refused_offer_leaves_no_trace() {
     house.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_refuses_newcomers_and_never_who_returns() {
     let house = house_with(SimConfig::instant(), |config| {
         config.capacity.sessions_max = 1
@@ -155,7 +155,7 @@ async fn a_full_server_refuses_newcomers_and_never_who_returns() {
     house.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stops_writes_down_what_it_interrupts() {
     let house = house_with(SimConfig::instant(), |config| {
         config.shutdown.deadline_ms = 500
@@ -171,7 +171,7 @@ async fn a_server_that_stops_writes_down_what_it_interrupts() {
     again.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_in_use_is_named_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let taken = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -184,7 +184,7 @@ async fn a_port_in_use_is_named_with_a_remedy() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_takes_no_recording_stops_nothing_and_what_was_kept_is_written_later() {
     let house = house(SimConfig::instant()).await;
     let (id, _) = house.invite().await;
@@ -224,7 +224,7 @@ async fn a_disk_that_takes_no_recording_stops_nothing_and_what_was_kept_is_writt
     house.close().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_process_left_running_becomes_a_report_and_what_never_began_can_begin() {
     let house = house(SimConfig::instant()).await;
     let ((said, _), (silent, _)) = (house.invite().await, house.invite().await);

@@ -4,7 +4,7 @@ use sim::provider::SimConfig;
 
 use crate::harness::{Caller, house};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_is_greeted_recorded_and_let_go() {
     let house = house(SimConfig::instant()).await;
     let (id, _) = house.invite().await;
