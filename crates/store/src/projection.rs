@@ -3,7 +3,7 @@
 use engine::journal::{Entry, Measure, MoveCause, Outcome};
 use engine::session::State;
 
-/// What a group of entries changes.
+/// What entries change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Projection {
     pub(crate) state: State,
@@ -11,36 +11,31 @@ pub(crate) struct Projection {
     pub(crate) outcome: Option<Outcome>,
     pub(crate) cost_micro_usd: i64,
     pub(crate) first_voice_ms: Option<u64>,
-    pub(crate) began: Progress,
+    pub(crate) started_at_us: Option<i64>,
+    pub(crate) ended_at_us: Option<i64>,
     pub(crate) duration_ms: Option<u64>,
-}
-
-/// Whether the interview began with these entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Unchanged,
-    Began,
+    /// Turns among the entries, each time that they were written.
+    pub(crate) turns_put: u64,
 }
 
 impl Projection {
-    /// Folds entries over a session in `state` whose last phase is `phase`.
-    pub(crate) fn of(state: State, phase: Option<String>, entries: &[Entry]) -> Projection {
-        let mut projection = Projection {
+    /// Nothing changed yet: a session in `state` whose last phase is `phase`.
+    pub(crate) fn new(state: State, phase: Option<String>) -> Projection {
+        Projection {
             state,
             phase,
             outcome: None,
             cost_micro_usd: 0,
             first_voice_ms: None,
-            began: Progress::Unchanged,
+            started_at_us: None,
+            ended_at_us: None,
             duration_ms: None,
-        };
-        for entry in entries {
-            projection.apply(entry);
+            turns_put: 0,
         }
-        projection
     }
 
-    fn apply(&mut self, entry: &Entry) {
+    /// Folds one entry in, which is committed at `at_us`.
+    pub(crate) fn apply(&mut self, entry: &Entry, at_us: i64) {
         match entry {
             Entry::PeerUp { .. } => {
                 if self.state == State::Invited {
@@ -53,9 +48,10 @@ impl Projection {
                     self.state = State::Active;
                 }
                 if *cause == MoveCause::Start {
-                    self.began = Progress::Began;
+                    self.started_at_us.get_or_insert(at_us);
                 }
             }
+            Entry::Turn(_) => self.turns_put = self.turns_put.saturating_add(1),
             Entry::Paused { .. } => self.enter(State::Paused),
             Entry::Resumed { .. } => {
                 self.enter(if self.phase.is_some() {
@@ -70,8 +66,9 @@ impl Projection {
                 timeline_ms,
             } => {
                 self.state = State::Ended;
-                self.outcome = Some(*outcome);
-                self.duration_ms = Some(*timeline_ms);
+                self.outcome.get_or_insert(*outcome);
+                self.ended_at_us.get_or_insert(at_us);
+                self.duration_ms.get_or_insert(*timeline_ms);
             }
             Entry::Charged { charges } => {
                 let sum = charges
@@ -97,7 +94,6 @@ impl Projection {
             | Entry::TopicCovered { .. }
             | Entry::Nudged { .. }
             | Entry::SilencePrompted { .. }
-            | Entry::Turn(_)
             | Entry::Muted { .. } => {}
         }
     }
@@ -120,7 +116,11 @@ mod tests {
     use super::*;
 
     fn state_after(entries: &[Entry]) -> State {
-        Projection::of(State::Invited, None, entries).state
+        {
+            let mut projection = Projection::new(State::Invited, None);
+            entries.iter().for_each(|entry| projection.apply(entry, 0));
+            projection.state
+        }
     }
 
     #[test]

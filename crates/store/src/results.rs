@@ -60,11 +60,18 @@ pub enum Sentiment {
     Neutral,
     /// Negative.
     Negative,
+    /// Positive and negative at once.
+    Mixed,
 }
 
 impl Sentiment {
     /// All of them.
-    pub const ALL: [Sentiment; 3] = [Sentiment::Positive, Sentiment::Neutral, Sentiment::Negative];
+    pub const ALL: [Sentiment; 4] = [
+        Sentiment::Positive,
+        Sentiment::Neutral,
+        Sentiment::Negative,
+        Sentiment::Mixed,
+    ];
 
     /// The name in database, API and model output.
     #[must_use]
@@ -73,6 +80,7 @@ impl Sentiment {
             Sentiment::Positive => "positive",
             Sentiment::Neutral => "neutral",
             Sentiment::Negative => "negative",
+            Sentiment::Mixed => "mixed",
         }
     }
 

@@ -7,6 +7,7 @@ mod error;
 mod jobs;
 mod journal;
 mod open;
+mod queue;
 mod read;
 mod results;
 mod sessions;
@@ -15,6 +16,7 @@ mod writer;
 
 pub(crate) use apply::Operation;
 pub(crate) use open::{not_writable, open};
+pub(crate) use queue::{Counters, Message, Task, Write};
 pub(crate) use read::Reader;
 pub(crate) use sessions::Finished;
-pub(crate) use writer::{Counters, Message, Task, Writer};
+pub(crate) use writer::Writer;

@@ -17,8 +17,8 @@ use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::job::{Lane, NewJob};
 use crate::objects::Objects;
-use crate::op::LimitPages;
-use crate::sqlite::{self, Counters, Message, Operation, Reader, Task, Writer};
+use crate::op::{Append, LimitPages};
+use crate::sqlite::{self, Counters, Message, Operation, Reader, Task, Write, Writer};
 
 /// Everything durable. Cheap to clone; all clones are one store.
 ///
@@ -171,11 +171,26 @@ impl Store {
     /// Queues an operation and waits until it is durable.
     async fn write<O: Operation>(&self, operation: O) -> Result<O::Out, StoreError> {
         let (task, result) = Task::new(operation);
+        self.queue_and_wait(Write::Other(Box::new(task)), result)
+            .await
+    }
+
+    /// As `write`, for the operation that comes most often.
+    async fn write_append(&self, append: Append) -> Result<u64, StoreError> {
+        let (task, result) = Task::new(append);
+        self.queue_and_wait(Write::Append(task), result).await
+    }
+
+    async fn queue_and_wait<T>(
+        &self,
+        write: Write,
+        result: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let wait = self.shared.queue_wait;
         match self
             .shared
             .queue
-            .send_timeout(Message::Write(Box::new(task)), wait)
+            .send_timeout(Message::Write(write), wait)
             .await
         {
             Ok(()) => {}
@@ -200,12 +215,12 @@ impl Store {
 
     /// Says where the room is missing; the dialect does not know its own path.
     fn placed(&self, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Full { what, .. } => StoreError::Full {
-                what,
-                place: self.shared.database.display().to_string(),
-            },
-            error => error,
+        let StoreError::Full { what, .. } = error else {
+            return error;
+        };
+        StoreError::Full {
+            what,
+            place: self.shared.database.display().to_string(),
         }
     }
 

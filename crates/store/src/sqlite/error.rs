@@ -20,17 +20,17 @@ const PRIMARY: i32 = 0xff;
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
-        match &error {
-            sqlx::Error::Database(database) => {
-                let code = database
-                    .code()
-                    .and_then(|code| code.parse::<i32>().ok())
-                    .unwrap_or(0);
-                from_code(code, &database.kind(), database.message())
-            }
-            sqlx::Error::Io(io) if crate::objects::is_full(io) => full(),
-            _ => StoreError::unavailable(error.to_string()),
+        if let sqlx::Error::Database(database) = &error {
+            let code = database
+                .code()
+                .and_then(|code| code.parse::<i32>().ok())
+                .unwrap_or(0);
+            return from_code(code, &database.kind(), database.message());
         }
+        if crate::objects::is_full(&error) {
+            return full();
+        }
+        StoreError::unavailable(error.to_string())
     }
 }
 

@@ -1,4 +1,10 @@
 //! The journal and what it projects to, in one transaction.
+//!
+//! Appends are written as sets: those of a whole group take a handful of trips to SQLite's thread instead of five each,
+//! and it is those trips that cost, most of all when the processors are busy. Rows travel as one JSON array, so that the
+//! statements stay the same (and prepared) however many there are.
+
+use std::collections::BTreeMap;
 
 use engine::cost::Charge;
 use engine::ids::SessionId;
@@ -7,44 +13,50 @@ use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Operation;
-use super::codec::{col, int, named, to_bytes};
+use super::codec::{col, named};
 use crate::error::StoreError;
 use crate::op::Append;
-use crate::projection::{Progress, Projection};
+use crate::projection::Projection;
+use crate::rows::Epoch;
 use crate::{body, names};
 
-const HEAD: &str =
-    "SELECT epoch, last_seq, state, phase, finished_at_us FROM session WHERE session_id = ?1";
+const HEADS: &str = "
+    SELECT session_id, epoch, last_seq, state, phase, finished_at_us
+    FROM session WHERE session_id IN (SELECT value FROM json_each(?1))";
 
-const INSERT_ENTRY: &str =
-    "INSERT INTO journal (session_id, seq, at_us, kind, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+const INSERT_ENTRIES: &str = "
+    INSERT INTO journal (session_id, seq, at_us, kind, body)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BLOB) FROM json_each(?1)";
 
-/// The same turn twice (its words came late, say): the journal keeps both, the projection the later one.
-const PUT_TURN: &str = "
+/// The same turn twice (its words came late, say): the journal keeps both, the projection the later one. `WHERE true`
+/// keeps the parser from taking ON for a join's (<https://www.sqlite.org/lang_upsert.html>, section 2.2).
+const PUT_TURNS: &str = "
     INSERT INTO turn (session_id, turn, speaker, phase, start_ms, end_ms, ending, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           CAST(value ->> 7 AS BLOB)
+    FROM json_each(?1) WHERE true
     ON CONFLICT (session_id, turn) DO UPDATE
     SET speaker = excluded.speaker, phase = excluded.phase, start_ms = excluded.start_ms, end_ms = excluded.end_ms,
         ending = excluded.ending, body = excluded.body";
 
-const COUNT_TURNS: &str = "
-    UPDATE session SET turns = (SELECT count(*) FROM turn WHERE session_id = ?1) WHERE session_id = ?1";
-
 const PUT_COVERED: &str = "
-    INSERT INTO covered_topic (session_id, topic, phase, at_ms) VALUES (?1, ?2, ?3, ?4)
+    INSERT INTO covered_topic (session_id, topic, phase, at_ms)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
     ON CONFLICT (session_id, topic) DO NOTHING";
 
-const INSERT_CHARGE: &str = "
+const INSERT_CHARGES: &str = "
     INSERT INTO ledger (session_id, at_us, component, quantity, cost_micro_usd, seq, job_id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(?1)";
 
-const UPDATE_SESSION: &str = "
+const UPDATE_SESSIONS: &str = "
     UPDATE session
-    SET last_seq = ?2, state = ?3, phase = ?4, outcome = COALESCE(outcome, ?5),
-        cost_micro_usd = cost_micro_usd + ?6, first_voice_ms = COALESCE(first_voice_ms, ?7),
-        started_at_us = COALESCE(started_at_us, ?8), ended_at_us = COALESCE(ended_at_us, ?9),
-        duration_ms = COALESCE(duration_ms, ?10)
-    WHERE session_id = ?1";
+    SET last_seq = u.value ->> 1, state = u.value ->> 2, phase = u.value ->> 3,
+        outcome = COALESCE(outcome, u.value ->> 4), cost_micro_usd = cost_micro_usd + (u.value ->> 5),
+        first_voice_ms = COALESCE(first_voice_ms, u.value ->> 6), started_at_us = COALESCE(started_at_us, u.value ->> 7),
+        ended_at_us = COALESCE(ended_at_us, u.value ->> 8), duration_ms = COALESCE(duration_ms, u.value ->> 9),
+        turns = CASE WHEN (u.value ->> 10) > 0
+                THEN (SELECT count(*) FROM turn t WHERE t.session_id = session.session_id) ELSE turns END
+    FROM json_each(?1) AS u WHERE session.session_id = u.value ->> 0";
 
 impl Operation for Append {
     /// Number of the last entry.
@@ -55,138 +67,230 @@ impl Operation for Append {
     }
 }
 
+/// What one append came to: the number of its last entry, or why it was refused.
+pub(super) type Appended = Result<u64, StoreError>;
+
 /// Writes entries if the epoch still owns the session; gives back the number of the last entry.
-pub(super) async fn append(db: &mut SqliteConnection, append: &Append) -> Result<u64, StoreError> {
-    let id = &append.session_id;
-    let row = sqlx::query(HEAD)
-        .bind(id.as_str())
-        .fetch_optional(&mut *db)
+pub(super) async fn append(db: &mut SqliteConnection, append: &Append) -> Appended {
+    append_all(db, &[append])
+        .await?
+        .pop()
+        .unwrap_or_else(|| Err(StoreError::session_missing(&append.session_id)))
+}
+
+/// Writes many appends, in their order. One that is refused is refused before anything of it is written, so that the
+/// others stand. An error of the whole means that the transaction must be rolled back.
+pub(super) async fn append_all(
+    db: &mut SqliteConnection,
+    appends: &[&Append],
+) -> Result<Vec<Appended>, StoreError> {
+    let mut heads = heads(db, appends).await?;
+    let mut rows = Rows::default();
+    let appended = appends
+        .iter()
+        .map(|append| gather(append, &mut heads, &mut rows))
+        .collect();
+    rows.sessions = heads.iter().filter_map(|(id, head)| head.row(id)).collect();
+    rows.insert(db).await?;
+    Ok(appended)
+}
+
+/// What must be known of a session before it is appended to, and what the appends make of it.
+struct Head {
+    epoch: Epoch,
+    finished_at_us: Option<i64>,
+    last_seq: u64,
+    /// None until the first entry is gathered.
+    changed: Option<Projection>,
+    before: Projection,
+}
+
+async fn heads(
+    db: &mut SqliteConnection,
+    appends: &[&Append],
+) -> Result<BTreeMap<SessionId, Head>, StoreError> {
+    let ids: Vec<&str> = appends
+        .iter()
+        .map(|append| append.session_id.as_str())
+        .collect();
+    let rows = sqlx::query(HEADS)
+        .bind(json!(ids).to_string())
+        .fetch_all(db)
         .await?;
-    let row = row.ok_or_else(|| StoreError::session_missing(id))?;
-    if col::<i64>(&row, "epoch")? != append.epoch.0 {
+    let mut heads = BTreeMap::new();
+    for row in &rows {
+        let head = Head {
+            epoch: Epoch(col(row, "epoch")?),
+            finished_at_us: col(row, "finished_at_us")?,
+            last_seq: super::codec::natural(row, "last_seq")?,
+            changed: None,
+            before: Projection::new(named(row, "state", names::state)?, col(row, "phase")?),
+        };
+        heads.insert(SessionId::from(col::<&str>(row, "session_id")?), head);
+    }
+    Ok(heads)
+}
+
+fn gather(append: &Append, heads: &mut BTreeMap<SessionId, Head>, rows: &mut Rows) -> Appended {
+    let Append {
+        session_id: id,
+        epoch,
+        entries,
+        at_us,
+    } = append;
+    let head = heads
+        .get_mut(id)
+        .ok_or_else(|| StoreError::session_missing(id))?;
+    if head.epoch != *epoch {
         return Err(StoreError::Fenced {
             what: format!("session {id}"),
         });
     }
-    if col::<Option<i64>>(&row, "finished_at_us")?.is_some() {
+    if head.finished_at_us.is_some() {
         return Err(StoreError::Conflict {
             what: format!("session {id} is finished; nothing can be added to it"),
         });
     }
-    let mut seq: i64 = col(&row, "last_seq")?;
-    for entry in &append.entries {
-        seq = seq.saturating_add(1);
-        insert_entry(
-            db,
+    for entry in entries {
+        head.last_seq = head.last_seq.saturating_add(1);
+        head.changed
+            .get_or_insert_with(|| head.before.clone())
+            .apply(entry, *at_us);
+        rows.gather(id, head.last_seq, *at_us, entry);
+    }
+    Ok(head.last_seq)
+}
+
+impl Head {
+    /// The session's row in [`UPDATE_SESSIONS`], if anything changed.
+    fn row(&self, id: &SessionId) -> Option<Value> {
+        let to = self.changed.as_ref()?;
+        let outcome = to.outcome.map(engine::journal::Outcome::name);
+        Some(json!([
+            id.as_str(),
+            self.last_seq,
+            to.state.name(),
+            to.phase,
+            outcome,
+            to.cost_micro_usd,
+            to.first_voice_ms,
+            to.started_at_us,
+            to.ended_at_us,
+            to.duration_ms,
+            to.turns_put
+        ]))
+    }
+}
+
+/// Rows to be written, table by table.
+#[derive(Default)]
+struct Rows {
+    entries: Vec<Value>,
+    /// By session and number: of a turn that is among them twice the later one.
+    turns: BTreeMap<(SessionId, u32), Value>,
+    covered: Vec<Value>,
+    charges: Vec<Value>,
+    sessions: Vec<Value>,
+}
+
+impl Rows {
+    fn gather(&mut self, id: &SessionId, seq: u64, at_us: i64, entry: &Entry) {
+        self.entries.push(entry_row(
             id,
             seq,
-            append.at_us,
+            at_us,
             entry.kind(),
             &body::of_entry(entry),
-        )
-        .await?;
-        project(db, id, seq, append.at_us, entry).await?;
+        ));
+        if let Entry::Turn(turn) = entry {
+            self.turns
+                .insert((id.clone(), turn.turn.0), turn_row(id, turn));
+        }
+        if let Entry::TopicCovered {
+            topic,
+            phase,
+            timeline_ms,
+        } = entry
+        {
+            self.covered.push(json!([
+                id.as_str(),
+                topic.as_str(),
+                phase.as_str(),
+                timeline_ms
+            ]));
+        }
+        if let Entry::Charged { charges } = entry {
+            self.charges
+                .extend(charge_rows(id, at_us, charges, ChargedFor::Entry(seq)));
+        }
     }
-    if !append.entries.is_empty() {
-        let before = Projection::of(
-            named(&row, "state", names::state)?,
-            col(&row, "phase")?,
-            &append.entries,
-        );
-        update_session(db, id, seq, append.at_us, &before).await?;
+
+    async fn insert(self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        insert_set(db, INSERT_ENTRIES, self.entries).await?;
+        insert_set(db, PUT_TURNS, self.turns.into_values().collect()).await?;
+        insert_set(db, PUT_COVERED, self.covered).await?;
+        insert_set(db, INSERT_CHARGES, self.charges).await?;
+        insert_set(db, UPDATE_SESSIONS, self.sessions).await
     }
-    if append
-        .entries
-        .iter()
-        .any(|entry| matches!(entry, Entry::Turn(_)))
-    {
-        sqlx::query(COUNT_TURNS)
-            .bind(id.as_str())
+}
+
+async fn insert_set(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    rows: Vec<Value>,
+) -> Result<(), StoreError> {
+    if !rows.is_empty() {
+        sqlx::query(sql)
+            .bind(Value::Array(rows).to_string())
             .execute(db)
             .await?;
     }
-    u64::try_from(seq)
-        .map_err(|_| StoreError::corrupt(format!("session {id} has the negative number {seq}")))
+    Ok(())
 }
 
+/// Writes one entry that is none of the engine's.
 pub(super) async fn insert_entry(
     db: &mut SqliteConnection,
     id: &SessionId,
-    seq: i64,
+    seq: u64,
     at_us: i64,
     kind: &str,
     body: &Value,
 ) -> Result<(), StoreError> {
-    sqlx::query(INSERT_ENTRY)
-        .bind(id.as_str())
-        .bind(seq)
-        .bind(at_us)
-        .bind(kind)
-        .bind(to_bytes(body))
-        .execute(db)
-        .await?;
-    Ok(())
+    insert_set(
+        db,
+        INSERT_ENTRIES,
+        vec![entry_row(id, seq, at_us, kind, body)],
+    )
+    .await
 }
 
-/// Projects an entry to tables of its own, if its kind has one.
-async fn project(
-    db: &mut SqliteConnection,
-    id: &SessionId,
-    seq: i64,
-    at_us: i64,
-    entry: &Entry,
-) -> Result<(), StoreError> {
-    if let Entry::Turn(turn) = entry {
-        put_turn(db, id, turn).await?;
-    }
-    if let Entry::TopicCovered {
-        topic,
-        phase,
-        timeline_ms,
-    } = entry
-    {
-        sqlx::query(PUT_COVERED)
-            .bind(id.as_str())
-            .bind(topic.as_str())
-            .bind(phase.as_str())
-            .bind(int(*timeline_ms))
-            .execute(&mut *db)
-            .await?;
-    }
-    if let Entry::Charged { charges } = entry {
-        insert_charges(db, id, at_us, charges, ChargedFor::Entry(seq)).await?;
-    }
-    Ok(())
+fn entry_row(id: &SessionId, seq: u64, at_us: i64, kind: &str, body: &Value) -> Value {
+    json!([id.as_str(), seq, at_us, kind, body.to_string()])
 }
 
-async fn put_turn(
-    db: &mut SqliteConnection,
-    id: &SessionId,
-    turn: &Turn,
-) -> Result<(), StoreError> {
-    sqlx::query(PUT_TURN)
-        .bind(id.as_str())
-        .bind(int(turn.turn.0))
-        .bind(turn.speaker.name())
-        .bind(turn.phase.as_str())
-        .bind(int(turn.start_ms))
-        .bind(int(turn.end_ms))
-        .bind(turn.ending.name())
-        .bind(to_bytes(
-            &json!({"text": turn.text, "unheard": turn.unheard}),
-        ))
-        .execute(db)
-        .await?;
-    Ok(())
+fn turn_row(id: &SessionId, turn: &Turn) -> Value {
+    let body = json!({"text": turn.text, "unheard": turn.unheard}).to_string();
+    json!([
+        id.as_str(),
+        turn.turn.0,
+        turn.speaker.name(),
+        turn.phase.as_str(),
+        turn.start_ms,
+        turn.end_ms,
+        turn.ending.name(),
+        body
+    ])
 }
 
 /// What a row of the ledger was charged for.
 #[derive(Clone, Copy)]
 pub(super) enum ChargedFor {
-    Entry(i64),
+    Entry(u64),
     Job(i64),
 }
 
+/// Writes rows of the ledger. The session's sum is the caller's.
 pub(super) async fn insert_charges(
     db: &mut SqliteConnection,
     id: &SessionId,
@@ -194,46 +298,33 @@ pub(super) async fn insert_charges(
     charges: &[Charge],
     charged_for: ChargedFor,
 ) -> Result<(), StoreError> {
+    insert_set(
+        db,
+        INSERT_CHARGES,
+        charge_rows(id, at_us, charges, charged_for).collect(),
+    )
+    .await
+}
+
+fn charge_rows(
+    id: &SessionId,
+    at_us: i64,
+    charges: &[Charge],
+    charged_for: ChargedFor,
+) -> impl Iterator<Item = Value> {
     let (seq, job_id) = match charged_for {
         ChargedFor::Entry(seq) => (Some(seq), None),
         ChargedFor::Job(job_id) => (None, Some(job_id)),
     };
-    for charge in charges {
-        sqlx::query(INSERT_CHARGE)
-            .bind(id.as_str())
-            .bind(at_us)
-            .bind(charge.component.name())
-            .bind(int(charge.quantity))
-            .bind(charge.cost.0)
-            .bind(seq)
-            .bind(job_id)
-            .execute(&mut *db)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn update_session(
-    db: &mut SqliteConnection,
-    id: &SessionId,
-    seq: i64,
-    at_us: i64,
-    projection: &Projection,
-) -> Result<(), StoreError> {
-    let started_at_us = (projection.began == Progress::Began).then_some(at_us);
-    let ended_at_us = projection.outcome.map(|_| at_us);
-    sqlx::query(UPDATE_SESSION)
-        .bind(id.as_str())
-        .bind(seq)
-        .bind(projection.state.name())
-        .bind(&projection.phase)
-        .bind(projection.outcome.map(engine::journal::Outcome::name))
-        .bind(projection.cost_micro_usd)
-        .bind(projection.first_voice_ms.map(int))
-        .bind(started_at_us)
-        .bind(ended_at_us)
-        .bind(projection.duration_ms.map(int))
-        .execute(db)
-        .await?;
-    Ok(())
+    charges.iter().map(move |charge| {
+        json!([
+            id.as_str(),
+            at_us,
+            charge.component.name(),
+            charge.quantity,
+            charge.cost.0,
+            seq,
+            job_id
+        ])
+    })
 }

@@ -128,19 +128,16 @@ async fn migrate(writer: &mut SqliteConnection, database: &Path) -> Result<(), S
             known,
         });
     }
-    MIGRATIONS.run(writer).await.map_err(|error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            StoreError::from(error)
-        }
-        MigrateError::VersionMismatch(version) => StoreError::corrupt(format!(
-            "schema version {version} of {} is not the one that this release knows",
-            database.display()
-        )),
-        other => StoreError::corrupt(format!(
-            "the schema of {} cannot be brought up to date: {other}",
-            database.display()
-        )),
-    })
+    let Err(error) = MIGRATIONS.run(writer).await else {
+        return Ok(());
+    };
+    if let MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) = error {
+        return Err(error.into());
+    }
+    let database = database.display();
+    Err(StoreError::corrupt(format!(
+        "the schema of {database} cannot be brought up to date: {error}"
+    )))
 }
 
 /// The newest migration that was applied; 0 for a new database.

@@ -4,7 +4,7 @@ use engine::ids::SessionId;
 use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Operation;
-use super::codec::{col, int, named};
+use super::codec::{col, int, named, natural};
 use super::jobs::insert_job;
 use super::journal::{append, insert_entry};
 use crate::error::StoreError;
@@ -143,7 +143,7 @@ impl Operation for RecordConsent {
         .await?;
         sqlx::query(update)
             .bind(id.as_str())
-            .bind(seq)
+            .bind(int(seq))
             .bind(self.at_us)
             .execute(db)
             .await?;
@@ -230,7 +230,7 @@ impl Operation for IndexChunk {
 pub(super) struct Head {
     pub(super) state: engine::session::State,
     pub(super) consent: Consent,
-    pub(super) last_seq: i64,
+    pub(super) last_seq: u64,
     pub(super) epoch: Epoch,
     pub(super) finished_at_us: Option<i64>,
 }
@@ -244,7 +244,7 @@ pub(super) async fn head(db: &mut SqliteConnection, id: &SessionId) -> Result<He
     Ok(Head {
         state: named(&row, "state", names::state)?,
         consent: named(&row, "consent", Consent::from_name)?,
-        last_seq: col(&row, "last_seq")?,
+        last_seq: natural(&row, "last_seq")?,
         epoch: Epoch(col(&row, "epoch")?),
         finished_at_us: col(&row, "finished_at_us")?,
     })

@@ -1,16 +1,14 @@
 //! The only task that writes. It gathers what is queued into one transaction, so that one fsync makes many sessions'
 //! entries durable, and acknowledges each operation only after COMMIT.
 //!
-//! Every operation of a group has a savepoint of its own: one that is refused (fenced off, say) leaves its neighbours
-//! alone. Where the transaction itself breaks (disk full, an I/O error) all of it is rolled back and each operation is
+//! Every operation of a group has a savepoint of its own (appends, which are most of them and check before they write, one
+//! for each run of them): one that is refused (fenced off, say) leaves its neighbours alone. Where the transaction itself breaks (disk full, an I/O error) all of it is rolled back and each operation is
 //! carried out again in a transaction of its own, so that the one for which there is no room fails and the others do not.
 //! Only a COMMIT that fails for another reason leaves a fate unknown, and says so.
 
 use std::fs::File;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
@@ -18,78 +16,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::apply::Operation;
 use super::error::{breaks_transaction, is_rolled_back};
+use super::journal::append_all;
 use super::open;
+use super::queue::{Counters, Message, Step, Task, Write};
 use crate::error::StoreError;
+use crate::op::Append;
 
 /// Without work for so long, the WAL is written back and cut to nothing.
 const IDLE: Duration = Duration::from_secs(30);
-
-/// What reaches the writer.
-pub(crate) enum Message {
-    /// An operation and whoever waits for it.
-    Write(Box<dyn Step>),
-    /// Write what is queued, refuse what comes later, close, say so.
-    Close(oneshot::Sender<Result<(), StoreError>>),
-}
-
-/// What the writer counts.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) transactions: AtomicU64,
-    pub(crate) operations: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) full: AtomicU64,
-}
-
-/// An operation with its type hidden, so that all of them fit one queue.
-pub(crate) trait Step: Send {
-    /// Carries it out and keeps what it brings back.
-    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> Applying<'a>;
-    /// Tells whoever waits: what it brought back if `fate` is good, else the error.
-    fn settle(self: Box<Self>, fate: Result<(), StoreError>);
-}
-
-type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
-
-/// An operation, what it brought back, and whoever waits for it.
-pub(crate) struct Task<O: Operation> {
-    operation: O,
-    out: Option<O::Out>,
-    ack: oneshot::Sender<Result<O::Out, StoreError>>,
-}
-
-impl<O: Operation> Task<O> {
-    /// Pairs an operation with the place where its result is awaited.
-    pub(crate) fn new(operation: O) -> (Task<O>, oneshot::Receiver<Result<O::Out, StoreError>>) {
-        let (ack, result) = oneshot::channel();
-        (
-            Task {
-                operation,
-                out: None,
-                ack,
-            },
-            result,
-        )
-    }
-}
-
-impl<O: Operation> Step for Task<O> {
-    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> Applying<'a> {
-        Box::pin(async move {
-            self.out = Some(self.operation.apply(db).await?);
-            Ok(())
-        })
-    }
-
-    fn settle(self: Box<Self>, fate: Result<(), StoreError>) {
-        let Task { out, ack, .. } = *self;
-        let lost = || StoreError::unavailable("the write brought nothing back; this is a bug");
-        // Whoever waited may have given up; the write stands all the same.
-        let _ = ack.send(fate.and_then(|()| out.ok_or_else(lost)));
-    }
-}
 
 /// The writer task. It owns the connection, the lock on the database, and the queue's receiving end.
 pub(crate) struct Writer {
@@ -163,16 +98,13 @@ impl Writer {
     async fn gather(
         &mut self,
         first: Message,
-    ) -> (
-        Vec<Box<dyn Step>>,
-        Option<oneshot::Sender<Result<(), StoreError>>>,
-    ) {
+    ) -> (Vec<Write>, Option<oneshot::Sender<Result<(), StoreError>>>) {
         let mut group = Vec::new();
         let until = Instant::now() + self.gather;
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Write(step) => group.push(step),
+                Message::Write(write) => group.push(write),
                 Message::Close(ack) => return (group, Some(ack)),
             }
             if group.len() >= self.group_max {
@@ -186,41 +118,35 @@ impl Writer {
         (group, None)
     }
 
-    async fn write(&mut self, mut group: Vec<Box<dyn Step>>) {
+    async fn write(&mut self, mut group: Vec<Write>) {
         if group.len() > 1 {
             match self.write_together(group).await {
                 Ok(()) => return,
                 Err(undone) => group = undone,
             }
         }
-        for step in group {
-            self.write_alone(step).await;
+        for write in group {
+            self.write_alone(write).await;
         }
     }
 
     /// One transaction for all, one savepoint for each. Gives the operations back if the transaction broke.
-    async fn write_together(
-        &mut self,
-        mut group: Vec<Box<dyn Step>>,
-    ) -> Result<(), Vec<Box<dyn Step>>> {
+    async fn write_together(&mut self, mut group: Vec<Write>) -> Result<(), Vec<Write>> {
         let Ok(db) = self.begin().await else {
             return Err(group);
         };
-        let mut fates = Vec::with_capacity(group.len());
-        for step in &mut group {
-            match in_savepoint(db, step.as_mut()).await {
-                Ok(fate) => fates.push(fate),
-                Err(broken) => {
-                    tracing::warn!(error = %broken, "a transaction broke and its operations are written one by one");
-                    self.roll_back().await;
-                    return Err(group);
-                }
+        let fates = match apply_all(db, &mut group).await {
+            Ok(fates) => fates,
+            Err(broken) => {
+                tracing::warn!(error = %broken, "a transaction broke and its operations are written one by one");
+                self.roll_back().await;
+                return Err(group);
             }
-        }
+        };
         match self.commit().await {
             Committed::Yes => {
-                for (step, fate) in group.into_iter().zip(fates) {
-                    self.settle(step, fate);
+                for (write, fate) in group.into_iter().zip(fates) {
+                    self.settle(write, fate);
                 }
                 Ok(())
             }
@@ -229,18 +155,18 @@ impl Writer {
                 Err(group)
             }
             Committed::Unknown(error) => {
-                for (step, fate) in group.into_iter().zip(fates) {
-                    self.settle(step, fate.and(Err(error.clone())));
+                for (write, fate) in group.into_iter().zip(fates) {
+                    self.settle(write, fate.and(Err(error.clone())));
                 }
                 Ok(())
             }
         }
     }
 
-    async fn write_alone(&mut self, mut step: Box<dyn Step>) {
+    async fn write_alone(&mut self, mut write: Write) {
         let fate = match self.begin().await {
             Err(error) => Err(error),
-            Ok(db) => match step.apply(db).await {
+            Ok(db) => match write.apply(db).await {
                 Ok(()) => match self.commit().await {
                     Committed::Yes => Ok(()),
                     Committed::No(error) | Committed::Unknown(error) => Err(error),
@@ -251,10 +177,10 @@ impl Writer {
                 }
             },
         };
-        self.settle(step, fate);
+        self.settle(write, fate);
     }
 
-    fn settle(&self, step: Box<dyn Step>, fate: Result<(), StoreError>) {
+    fn settle(&self, write: Write, fate: Result<(), StoreError>) {
         let counter = if fate.is_ok() {
             &self.counters.operations
         } else {
@@ -264,7 +190,7 @@ impl Writer {
         if matches!(fate, Err(StoreError::Full { .. })) {
             self.counters.full.fetch_add(1, Ordering::Relaxed);
         }
-        step.settle(fate);
+        write.settle(fate);
     }
 
     async fn begin(&mut self) -> Result<&mut SqliteConnection, StoreError> {
@@ -329,7 +255,7 @@ impl Writer {
         let mut waiting: Vec<_> = closing.into_iter().collect();
         while let Some(message) = self.queue.recv().await {
             match message {
-                Message::Write(step) => self.write_alone(step).await,
+                Message::Write(write) => self.write_alone(write).await,
                 Message::Close(ack) => waiting.push(ack),
             }
         }
@@ -347,22 +273,57 @@ impl Writer {
     }
 }
 
-/// Carries one operation out within the group's transaction. `Err` means that the transaction is broken.
+/// Closes the savepoint of the operation before, which went well, and opens one for the next: one trip to SQLite.
+const NEXT_SAVEPOINT: &str = "RELEASE operation; SAVEPOINT operation";
+
+/// Carries the operations of a group out, in their order. `Err` means that the transaction is broken.
+async fn apply_all(
+    db: &mut SqliteConnection,
+    group: &mut [Write],
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let mut fates = Vec::with_capacity(group.len());
+    sqlx::query("SAVEPOINT operation").execute(&mut *db).await?;
+    for run in
+        group.chunk_by_mut(|one, next| matches!((one, next), (Write::Append(_), Write::Append(_))))
+    {
+        match run {
+            [Write::Other(step)] => fates.push(in_savepoint(db, step.as_mut()).await?),
+            run => apply_appends(db, run, &mut fates).await?,
+        }
+    }
+    Ok(fates)
+}
+
 async fn in_savepoint(
     db: &mut SqliteConnection,
     step: &mut dyn Step,
 ) -> Result<Result<(), StoreError>, StoreError> {
-    sqlx::query("SAVEPOINT operation").execute(&mut *db).await?;
     let fate = step.apply(db).await;
     match &fate {
-        Ok(()) => {}
+        Ok(()) => sqlx::query(NEXT_SAVEPOINT).execute(&mut *db).await?,
         Err(error) if breaks_transaction(error) => return Err(error.clone()),
+        // Undoes the operation and keeps its savepoint, for the next one to use.
         Err(_refused) => {
             sqlx::query("ROLLBACK TO operation")
                 .execute(&mut *db)
-                .await?;
+                .await?
         }
-    }
-    sqlx::query("RELEASE operation").execute(&mut *db).await?;
+    };
     Ok(fate)
+}
+
+/// Appends check everything before they write anything, so that a refused one needs no savepoint.
+async fn apply_appends(
+    db: &mut SqliteConnection,
+    run: &mut [Write],
+    fates: &mut Vec<Result<(), StoreError>>,
+) -> Result<(), StoreError> {
+    let mut tasks: Vec<&mut Task<Append>> = run.iter_mut().filter_map(Write::as_append).collect();
+    let operations: Vec<&Append> = tasks.iter().map(|task| &task.operation).collect();
+    let appended = append_all(db, &operations).await?;
+    for (task, appended) in tasks.iter_mut().zip(appended) {
+        fates.push(appended.map(|seq| task.out = Some(seq)));
+    }
+    sqlx::query(NEXT_SAVEPOINT).execute(db).await?;
+    Ok(())
 }

@@ -154,7 +154,7 @@ impl Store {
         epoch: Epoch,
         entries: Vec<Entry>,
     ) -> Result<u64, StoreError> {
-        self.write(Append {
+        self.write_append(Append {
             session_id: id.clone(),
             epoch,
             entries,

@@ -51,7 +51,7 @@ fn what_was_acknowledged_survives_a_crash_and_leased_work_is_done_by_the_next_li
             left.into_iter()
                 .map(|row| row.session_id)
                 .collect::<Vec<_>>(),
-            [id.clone()]
+            std::slice::from_ref(&id)
         );
         assert_eq!(store.release_own_leases("node").await.unwrap(), 1);
         let again = store
