@@ -15,6 +15,8 @@ mod response;
 mod session;
 pub(crate) mod socket;
 mod speech;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -98,6 +98,7 @@ impl Vad {
 
     /// Forgets a turn that is going on, because its audio was taken away.
     pub fn forget(&mut self) {
+        self.detector.reset();
         self.state = State::Quiet { run: 0 };
     }
 

@@ -87,6 +87,12 @@ impl Realtime {
         }
     }
 
+    /// Audio that is kept, in milliseconds.
+    #[cfg(test)]
+    pub(super) fn input_ms(&self) -> u64 {
+        self.input.pcm.len() as u64 / PER_MS
+    }
+
     pub(super) fn append(&mut self, now_ms: u64, event: &Value) -> Result<(), Refusal> {
         let invalid = || {
             Refusal::new(
