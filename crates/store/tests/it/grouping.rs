@@ -6,7 +6,7 @@ use engine::ids::SessionId;
 use store::{Epoch, StoreError};
 use tokio::task::JoinSet;
 
-use crate::bench::{Bench, nudge};
+use crate::bench::{Bench, ended, job, nudge};
 
 #[tokio::test]
 async fn concurrent_appends_share_transactions() {
@@ -79,6 +79,36 @@ async fn an_operation_that_fails_leaves_its_neighbours_alone() {
         (2, 2)
     );
     assert_eq!(bench.kinds(&good).await.len(), 5);
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_halfway_is_undone_within_its_group() {
+    let bench = Bench::with(|config| config.gather = Duration::from_millis(20)).await;
+    let (bad, good) = (bench.session(1).await, bench.session(2).await);
+    let bad_epoch = bench.store.claim_session(&bad, "n").await.unwrap();
+    let good_epoch = bench.store.claim_session(&good, "n").await.unwrap();
+    let before = bench.store.stats();
+    // Its entries are written before it turns out that the job cannot be put.
+    let foreign = vec![job(&"nobody".into(), "", 1)];
+    let (refused, finished, appended) = tokio::join!(
+        bench
+            .store
+            .finish_session(&bad, bad_epoch, vec![ended()], foreign),
+        bench
+            .store
+            .finish_session(&good, good_epoch, vec![ended()], vec![job(&good, "", 1)]),
+        bench.store.append(&bad, bad_epoch, vec![nudge()]),
+    );
+    assert!(matches!(refused, Err(StoreError::NotFound { .. })));
+    finished.unwrap();
+    assert_eq!(
+        appended,
+        Ok(2),
+        "the number that the undone entry had is used again"
+    );
+    assert_eq!(bench.store.stats().transactions - before.transactions, 1);
+    assert_eq!(bench.kinds(&bad).await, ["session_created", "nudged"]);
+    assert_eq!(bench.kinds(&good).await, ["session_created", "ended"]);
 }
 
 #[tokio::test]

@@ -193,6 +193,40 @@ async fn turns_come_in_speech_order_though_they_were_completed_in_another() {
 }
 
 #[tokio::test]
+async fn words_come_back_as_they_were_said_in_any_script() {
+    let bench = Bench::new().await;
+    let id = bench.session(1).await;
+    let epoch = bench.store.claim_session(&id, "n").await.unwrap();
+    let said = [
+        "\"quoted\" \\ 'x'; --",
+        "nul \0 and tab\t",
+        "😀 會議 \u{202b}עברית\u{202c} e\u{301}",
+        "",
+    ];
+    let entries = said
+        .iter()
+        .zip(1..)
+        .map(|(words, number)| turn(number, u64::from(number), words));
+    bench
+        .store
+        .append(&id, epoch, entries.collect())
+        .await
+        .unwrap();
+    let turns = bench.store.turns(&id).await.unwrap();
+    assert_eq!(
+        turns
+            .iter()
+            .map(|turn| turn.text.as_str())
+            .collect::<Vec<_>>(),
+        said
+    );
+    assert_eq!(
+        bench.store.journal(&id).await.unwrap()[2].body["text"],
+        said[1]
+    );
+}
+
+#[tokio::test]
 async fn the_ledger_sums_by_component_and_agrees_with_the_session() {
     let bench = Bench::new().await;
     let id = bench.session(1).await;
