@@ -15,7 +15,7 @@ use store::{NewStudy, Store, StoreConfig};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, CHANGES_MAX, Readiness, Studies};
@@ -169,7 +169,6 @@ impl Running {
         } = self;
         app.readiness.set(false);
         let deadline = Duration::from_millis(app.config.shutdown.deadline_ms);
-        let until = Instant::now() + deadline;
         if !app.registry.drain(deadline).await {
             tracing::error!(
                 sessions = app.registry.live(),
@@ -178,15 +177,7 @@ impl Running {
         }
         http_stop.cancel();
         let abort = http.abort_handle();
-        if timeout(
-            REQUESTS_WITHIN
-                .max(until - Instant::now())
-                .min(REQUESTS_WITHIN),
-            http,
-        )
-        .await
-        .is_err()
-        {
+        if timeout(REQUESTS_WITHIN, http).await.is_err() {
             abort.abort();
         }
         let registry = app.registry.clone();

@@ -72,17 +72,27 @@ struct Inner {
     metrics: Arc<Metrics>,
 }
 
-/// The thread that reads. Dropping it without [`NetThread::stop`] leaves the thread to the process's end.
+/// The thread that reads. It ends when this is dropped; [`NetThread::stop`] waits for it.
 pub struct NetThread {
     stop: CancellationToken,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for NetThread {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 impl NetThread {
     /// Closes the listener and ends the thread.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.stop.cancel();
-        if self.thread.join().is_err() {
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
             tracing::error!("the media receive thread had panicked");
         }
     }
@@ -153,7 +163,13 @@ impl Net {
                 address: params.udp,
                 source,
             })?;
-        Ok((Net { inner }, NetThread { stop, thread }))
+        Ok((
+            Net { inner },
+            NetThread {
+                stop,
+                thread: Some(thread),
+            },
+        ))
     }
 
     /// The UDP address that was really bound.

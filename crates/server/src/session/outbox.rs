@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ids::SessionId;
-use engine::journal::Entry;
+use engine::journal::{Entry, Outcome};
 use engine::session::Output;
 use store::{Epoch, Store, StoreError};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -45,7 +45,7 @@ pub(super) enum Stuck {
 }
 
 /// Entries that are not known to be written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Unwritten {
     /// The entries, oldest first.
     pub(super) entries: Vec<Entry>,
@@ -112,6 +112,8 @@ pub(super) struct Outbox {
     mode: Mode,
     last_seq: u64,
     retry: Duration,
+    said: bool,
+    ended: Option<Outcome>,
 }
 
 impl Outbox {
@@ -134,7 +136,19 @@ impl Outbox {
             mode: Mode::WriteFirst,
             last_seq,
             retry: RETRY_FIRST,
+            said: false,
+            ended: None,
         }
+    }
+
+    /// Whether anybody said anything.
+    pub(super) fn said(&self) -> bool {
+        self.said
+    }
+
+    /// The outcome, once the session's end is among the entries.
+    pub(super) fn ended(&self) -> Option<Outcome> {
+        self.ended
     }
 
     /// Adds an output at the end.
@@ -145,6 +159,10 @@ impl Outbox {
         if self.outputs.len() >= WAITING_MAX || self.unwritten.len() >= UNWRITTEN_MAX {
             return Err(Stuck::Overflow);
         }
+        if let Output::Journal(Entry::Ended { outcome, .. }) = &output {
+            self.ended = Some(*outcome);
+        }
+        self.said |= matches!(output, Output::Journal(Entry::Turn(_)));
         self.outputs.push_back(output);
         Ok(())
     }

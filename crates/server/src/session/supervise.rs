@@ -5,6 +5,7 @@
 //! written in one transaction, and only then the place in the registry is free again.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ids::SessionId;
@@ -85,52 +86,40 @@ impl Supervised {
     async fn finish(self, ending: Ending) {
         let Supervised {
             mut task,
-            recorder,
+            mut recorder,
             store,
             epoch,
             stop,
             slot,
         } = self;
         let session_id = task.session_id.clone();
-        let unwritten = match ending {
-            Ending::Fenced => Unwritten {
-                entries: Vec::new(),
-                last_seq: 0,
-            },
-            Ending::Finished(_) | Ending::Failed(_) | Ending::Stopped => {
-                task.outbox.close(WRITTEN_WITHIN).await
-            }
+        let outcome = match (ending, task.outbox.ended()) {
+            (Ending::Finished(outcome), _) | (_, Some(outcome)) => outcome,
+            (Ending::Stopped, None) if task.outbox.said() => Outcome::Partial,
+            (Ending::Stopped | Ending::Failed(_) | Ending::Fenced, None) => Outcome::Technical,
         };
-        let outcome = outcome(ending, &store, &session_id, &unwritten).await;
-        if let Ending::Finished(_) = ending {
-            let stale = task.session.snapshot().stale_facts;
-            task.metrics
-                .dropped
-                .get_or_create(&[("kind", "stale_fact")])
-                .inc_by(stale);
-        }
-        if let Ending::Failed(_) | Ending::Stopped = ending {
-            task.tell_failure(outcome);
+        match ending {
+            Ending::Finished(_) => task.count_stale(),
+            Ending::Failed(_) | Ending::Stopped => {
+                tracing::error!(session.id = %session_id, ?ending, outcome = outcome.name(), "a session was ended from outside");
+                task.tell_failure(outcome);
+            }
+            // What is not written by now would be written over the new owner's recording.
+            Ending::Fenced => recorder.abort(),
         }
         // An error means that the media task is gone already.
         drop(task.media.try_send(media::Order::Finish));
-        let (metrics, changes) = (task.metrics.clone(), task.changes.clone());
-        // Closes the links; the media task ends by itself after its last words to the page.
-        drop(task);
-        let written = match timeout(RECORDED_WITHIN, recorder).await {
-            Ok(Ok(written)) => written,
-            Ok(Err(_)) | Err(_) => {
-                tracing::error!(session.id = %session_id, "the recorder failed; the recording may lack its end");
-                Written::default()
-            }
-        };
         if ending == Ending::Fenced {
             tracing::warn!(session.id = %session_id, "another process took the session over; this one let go of it");
             return;
         }
-        let mut unwritten = unwritten;
-        if !matches!(ending, Ending::Finished(_)) {
-            tracing::error!(session.id = %session_id, ?ending, outcome = outcome.name(), "a session was ended from outside");
+        let already_ended = task.outbox.ended().is_some();
+        let mut unwritten = task.outbox.close(WRITTEN_WITHIN).await;
+        let (metrics, changes) = (Arc::clone(&task.metrics), task.changes.clone());
+        // Closes the links; the media task ends by itself after its last words to the page.
+        drop(task);
+        let written = recorded(&mut recorder, &session_id).await;
+        if !already_ended {
             unwritten.entries.push(Entry::Ended {
                 outcome,
                 timeline_ms: written.end_ms,
@@ -162,35 +151,20 @@ impl Supervised {
     }
 }
 
+/// Waits for the recorder's last chunk.
+async fn recorded(recorder: &mut JoinHandle<Written>, session_id: &SessionId) -> Written {
+    if let Ok(Ok(written)) = timeout(RECORDED_WITHIN, &mut *recorder).await {
+        return written;
+    }
+    recorder.abort();
+    tracing::error!(session.id = %session_id, "the recorder failed; the recording may lack its end");
+    Written::default()
+}
+
 /// For metrics only; the ledger keeps integers.
 fn usd(micro_usd: i64) -> f64 {
     let micros = u32::try_from(micro_usd.max(0)).unwrap_or(u32::MAX);
     f64::from(micros) / 1e6
-}
-
-/// What a session that did not end itself is to be called.
-async fn outcome(ending: Ending, store: &Store, id: &SessionId, unwritten: &Unwritten) -> Outcome {
-    match ending {
-        Ending::Finished(outcome) => outcome,
-        Ending::Failed(_) | Ending::Fenced => Outcome::Technical,
-        Ending::Stopped => {
-            let said = unwritten
-                .entries
-                .iter()
-                .any(|entry| matches!(entry, Entry::Turn(_)));
-            let written = store
-                .session(id)
-                .await
-                .ok()
-                .flatten()
-                .is_some_and(|row| row.turns > 0);
-            if said || written {
-                Outcome::Partial
-            } else {
-                Outcome::Technical
-            }
-        }
-    }
 }
 
 async fn finish_in_store(
@@ -244,23 +218,24 @@ async fn finish_in_store(
 pub async fn end_leftovers(store: &Store, node: &str) -> Result<usize, StoreError> {
     let mut ended = 0;
     for row in store.unfinished_sessions().await? {
-        if row.turns == 0 && row.state != State::Ended {
+        let id = &row.session_id;
+        let chunks = store.chunks(id).await?;
+        // A second recording would be written over the first: where there is one, the session is over.
+        if row.turns == 0 && chunks.is_empty() && row.state != State::Ended {
             continue;
         }
-        let id = &row.session_id;
         let epoch = store.claim_session(id, node).await?;
-        let timeline_ms = store
-            .chunks(id)
-            .await?
-            .iter()
-            .map(|chunk| chunk.end_ms)
-            .max()
-            .unwrap_or(0);
+        let timeline_ms = chunks.iter().map(|chunk| chunk.end_ms).max().unwrap_or(0);
+        let outcome = if row.turns == 0 {
+            Outcome::Technical
+        } else {
+            Outcome::Partial
+        };
         let last = match row.state {
             State::Ended => Vec::new(),
             State::Invited | State::Waiting | State::Active | State::Paused | State::Closing => {
                 vec![Entry::Ended {
-                    outcome: Outcome::Partial,
+                    outcome,
                     timeline_ms,
                 }]
             }

@@ -167,6 +167,15 @@ impl SessionTask {
         }
     }
 
+    /// Counts facts of older peers and links. Not to be called after a panic.
+    pub(super) fn count_stale(&self) {
+        let stale = self.session.snapshot().stale_facts;
+        self.metrics
+            .dropped
+            .get_or_create(&[("kind", "stale_fact")])
+            .inc_by(stale);
+    }
+
     async fn gather(&mut self) -> Gathered {
         let deadline = self
             .session
