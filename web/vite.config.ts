@@ -15,7 +15,7 @@ export default defineConfig({
   },
   server: {
     // `npm run dev` against a Colloquy on its default port.
-    proxy: { "/api": process.env["COLLOQUY_URL"] ?? "http://127.0.0.1:8080" },
+    proxy: { "/api": process.env.COLLOQUY_URL ?? "http://127.0.0.1:8080" },
   },
   test: {
     environment: "jsdom",

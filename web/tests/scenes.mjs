@@ -2,7 +2,6 @@
 
 const by = (page, id) => page.getByTestId(id);
 
-
 async function toInterview(page) {
   await by(page, "mic-open").click();
   await by(page, "start-interview").click();
@@ -16,8 +15,14 @@ const talk = (page) =>
     say({ type: "phase", id: "exploration", title: "The tools you use", index: 1, count: 4 });
     say({ type: "time", elapsed_s: 300, left_s: 740 });
     const lines = [
-      ["interviewer", "Which tools do you rely on most when you work away from the office, and how did you come to use them?"],
-      ["participant", "The shared whiteboard, honestly. It was the first thing that made me feel like I was in a room with people again."],
+      [
+        "interviewer",
+        "Which tools do you rely on most when you work away from the office, and how did you come to use them?",
+      ],
+      [
+        "participant",
+        "The shared whiteboard, honestly. It was the first thing that made me feel like I was in a room with people again.",
+      ],
       ["interviewer", "What was it about the whiteboard that gave you that feeling?"],
     ];
     lines.forEach(([speaker, text], at) => say({ type: "caption", turn: at + 1, speaker, text, final: true }));
@@ -44,54 +49,97 @@ export const SCENES = [
     await by(page, "mic-open").click();
     await page.getByText("We can hear you").waitFor();
   }),
-  scene("microphone-denied", "/i#consented", async (page) => {
-    await by(page, "mic-open").or(by(page, "mic-fault")).first().waitFor();
-    if (await by(page, "mic-open").isVisible()) await by(page, "mic-open").click();
-    await by(page, "mic-fault").waitFor();
-  }, { microphone: false }),
-  scene("interview", "/i#consented", async (page) => {
-    await toInterview(page);
-    await talk(page);
-    await page.getByText("I think it is that").waitFor();
-  }, { full: false }),
-  scene("interview-trouble", "/i#consented", async (page) => {
-    await toInterview(page);
-    await talk(page);
-    await page.evaluate(() => {
-      window.__double.say({ type: "speaking", speaker: "participant", speaking: false });
-      window.__double.say({ type: "trouble", code: "provider_trouble", text: "The interviewer has lost its voice for a moment. Your answers are saved; please wait a few seconds." });
-    });
-    await by(page, "trouble").waitFor();
-    await by(page, "mute").click();
-  }, { full: false }),
-  scene("interview-reconnecting", "/i#consented", async (page) => {
-    await toInterview(page);
-    await talk(page);
-    await page.getByText("I think it is that").waitFor();
-    await page.evaluate(() => {
-      window.__double.refuse = () => Promise.reject(new TypeError("offline"));
-      window.__double.drop();
-    });
-    await page.getByText("Connection lost").first().waitFor({ timeout: 15_000 });
-  }, { full: false }),
-  scene("interview-end", "/i#consented", async (page) => {
-    await toInterview(page);
-    await talk(page);
-    await by(page, "end").click();
-    await by(page, "end-confirm").waitFor();
-  }, { full: false }),
+  scene(
+    "microphone-denied",
+    "/i#consented",
+    async (page) => {
+      await by(page, "mic-open").or(by(page, "mic-fault")).first().waitFor();
+      if (await by(page, "mic-open").isVisible()) await by(page, "mic-open").click();
+      await by(page, "mic-fault").waitFor();
+    },
+    { microphone: false },
+  ),
+  scene(
+    "interview",
+    "/i#consented",
+    async (page) => {
+      await toInterview(page);
+      await talk(page);
+      await page.getByText("I think it is that").waitFor();
+    },
+    { full: false },
+  ),
+  scene(
+    "interview-trouble",
+    "/i#consented",
+    async (page) => {
+      await toInterview(page);
+      await talk(page);
+      await page.evaluate(() => {
+        window.__double.say({ type: "speaking", speaker: "participant", speaking: false });
+        window.__double.say({
+          type: "trouble",
+          code: "provider_trouble",
+          text: "The interviewer has lost its voice for a moment. Your answers are saved; please wait a few seconds.",
+        });
+      });
+      await by(page, "trouble").waitFor();
+      await by(page, "mute").click();
+    },
+    { full: false },
+  ),
+  scene(
+    "interview-reconnecting",
+    "/i#consented",
+    async (page) => {
+      await toInterview(page);
+      await talk(page);
+      await page.getByText("I think it is that").waitFor();
+      await page.evaluate(() => {
+        window.__double.refuse = () => Promise.reject(new TypeError("offline"));
+        window.__double.drop();
+      });
+      await page.getByText("Connection lost").first().waitFor({ timeout: 15_000 });
+    },
+    { full: false },
+  ),
+  scene(
+    "interview-end",
+    "/i#consented",
+    async (page) => {
+      await toInterview(page);
+      await talk(page);
+      await by(page, "end").click();
+      await by(page, "end-confirm").waitFor();
+    },
+    { full: false },
+  ),
   scene("thanks", "/i#consented", async (page) => {
     await toInterview(page);
     await page.evaluate(() =>
-      window.__double.say({ type: "ended", outcome: "complete", completion: { message: "Please paste this code in your panel.", code: "C1X7-9QLM", redirect_url: "https://panel.example/complete?cc=C1X79QLM" } }),
+      window.__double.say({
+        type: "ended",
+        outcome: "complete",
+        completion: {
+          message: "Please paste this code in your panel.",
+          code: "C1X7-9QLM",
+          redirect_url: "https://panel.example/complete?cc=C1X79QLM",
+        },
+      }),
     );
     await by(page, "completion-code").waitFor();
   }),
   scene("used", "/i#ended", (page) => by(page, "step-thanks").waitFor()),
   scene("full", "/i#consented", async (page) => {
     await page.evaluate(() => {
-      const problem = { type: "/problems/full", title: "No place is free right now", detail: "Too many interviews run at this moment.", remedy: "Try again in a few minutes; your link stays valid." };
-      window.__double.refuse = () => new Response(JSON.stringify(problem), { status: 503, headers: { "Content-Type": "application/problem+json" } });
+      const problem = {
+        type: "/problems/full",
+        title: "No place is free right now",
+        detail: "Too many interviews run at this moment.",
+        remedy: "Try again in a few minutes; your link stays valid.",
+      };
+      window.__double.refuse = () =>
+        new Response(JSON.stringify(problem), { status: 503, headers: { "Content-Type": "application/problem+json" } });
     });
     await by(page, "mic-open").click();
     await by(page, "start-interview").click();
@@ -100,3 +148,48 @@ export const SCENES = [
   scene("unknown", "/i#tampered", (page) => by(page, "step-problem").waitFor()),
   scene("expired", "/i#expired", (page) => by(page, "step-problem").waitFor()),
 ];
+
+const CONSOLE = "#token=console-token";
+
+SCENES.push(
+  scene("console-sign-in", "/console", (page) => by(page, "sign-in").waitFor()),
+  scene("console-studies", `/console${CONSOLE}`, async (page) => {
+    await by(page, "studies").waitFor();
+    await page.getByText("Up to date").waitFor();
+  }),
+  scene("console-study", `/console/studies/remote-work-tools${CONSOLE}`, async (page) => {
+    await page.getByLabel("How many").fill("3");
+    await by(page, "create-links").click();
+    await by(page, "made-links").waitFor();
+  }),
+  scene("console-sessions", `/console/sessions${CONSOLE}`, async (page, double) => {
+    await by(page, "sessions").waitFor();
+    await page.getByText("Up to date").waitFor();
+    double.change("01JD0B2LIVE00000000000000A", { turns: 15, phase_title: "One decision in detail" });
+    await page.getByText("One decision in detail").waitFor();
+    double.change("01JD0B2LIVE00000000000000A", { turns: 14, phase_title: "The tools you use" });
+  }),
+  scene("console-session", `/console/sessions/01JD0B2DONE00000000000000B${CONSOLE}`, async (page) => {
+    await by(page, "quotes").waitFor();
+    await by(page, "waveform").waitFor();
+    await by(page, "turn-play").nth(5).click();
+    await page.waitForFunction(() => document.querySelector('[data-testid="player"]').dataset.playing === "true");
+    await by(page, "play").click();
+  }),
+  scene("console-costs", `/console/sessions/01JD0B2DONE00000000000000B${CONSOLE}`, async (page) => {
+    await by(page, "tab-costs").click();
+    await by(page, "costs").waitFor();
+  }),
+  scene("console-journal", `/console/sessions/01JD0B2DONE00000000000000B${CONSOLE}`, async (page) => {
+    await by(page, "tab-journal").click();
+    await by(page, "journal").waitFor();
+  }),
+  scene("console-live", `/console/sessions/01JD0B2LIVE00000000000000A${CONSOLE}`, (page) =>
+    by(page, "transcript").waitFor(),
+  ),
+  scene("console-working", `/console/sessions/01JD0B2WORK00000000000000C${CONSOLE}`, (page) =>
+    by(page, "report-pending").waitFor(),
+  ),
+  scene("console-unauthorised", "/console#token=wrong", (page) => by(page, "problem").waitFor()),
+  scene("console-unknown", `/console/sessions/nothing${CONSOLE}`, (page) => by(page, "problem").waitFor()),
+);

@@ -8,7 +8,7 @@ afterEach(() => {
 
 // jsdom has no <dialog> methods; the pages only need open and close.
 if (!("showModal" in HTMLDialogElement.prototype)) {
-  Object.assign(HTMLDialogElement.prototype as object, {
+  Object.assign(HTMLDialogElement.prototype, {
     showModal(this: HTMLDialogElement) {
       this.setAttribute("open", "");
     },

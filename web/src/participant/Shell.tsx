@@ -12,7 +12,7 @@ interface ShellProps {
 
 export function Shell({ organisation, at, children }: ShellProps) {
   return (
-    <div className="participant">
+    <div className="p-page">
       <header className="p-header">
         <p className="p-organisation">{organisation ?? "Research interview"}</p>
         {at !== null && (

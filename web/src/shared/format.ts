@@ -6,7 +6,7 @@ const MICRO_PER_DOLLAR = 1_000_000;
  * Micro-dollars as dollars, rounded half away from zero. Cents for amounts of a dollar and more, four decimals below:
  * a component of a session costs fractions of a cent.
  */
-export function dollars(microUsd: number, decimals: 2 | 4 = Math.abs(microUsd) >= MICRO_PER_DOLLAR ? 2 : 4): string {
+export function dollars(microUsd: number, decimals: 2 | 4 = centsWillDo(microUsd) ? 2 : 4): string {
   const micro = BigInt(Math.trunc(microUsd));
   const unit = decimals === 2 ? 10_000n : 100n;
   const magnitude = micro < 0n ? -micro : micro;
@@ -15,6 +15,10 @@ export function dollars(microUsd: number, decimals: 2 | 4 = Math.abs(microUsd) >
   const whole = (rounded / perDollar).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
   const fraction = (rounded % perDollar).toString().padStart(decimals, "0");
   return `${micro < 0n && rounded > 0n ? "−" : ""}$${whole}.${fraction}`;
+}
+
+function centsWillDo(microUsd: number): boolean {
+  return microUsd === 0 || Math.abs(microUsd) >= MICRO_PER_DOLLAR;
 }
 
 /** A moment on a timeline: `4:07`, `1:02:09`. */

@@ -40,7 +40,11 @@ export const participations = {
     state: "ended",
     consent: "given",
     outcome: "complete",
-    completion: { message: "", code: "C1X7-9QLM", redirect_url: "https://panel.example/submissions/complete?cc=C1X79QLM" },
+    completion: {
+      message: "",
+      code: "C1X7-9QLM",
+      redirect_url: "https://panel.example/submissions/complete?cc=C1X79QLM",
+    },
   },
   expired: {
     problem: [
@@ -54,13 +58,40 @@ export const participations = {
 };
 
 export const studies = [
-  { id: "remote-work-tools", version: 3, title: STUDY.title, sessions: 6, live: 1, completed: 3, created_at: "2026-11-20T09:12:00Z" },
-  { id: "patient-portal", version: 1, title: "First weeks with a patient portal", sessions: 0, live: 0, completed: 0, created_at: "2026-11-22T14:00:00Z" },
+  {
+    id: "remote-work-tools",
+    version: 3,
+    title: STUDY.title,
+    sessions: 6,
+    live: 1,
+    completed: 3,
+    created_at: "2026-11-20T09:12:00Z",
+  },
+  {
+    id: "patient-portal",
+    version: 1,
+    title: "First weeks with a patient portal",
+    sessions: 0,
+    live: 0,
+    completed: 0,
+    created_at: "2026-11-22T14:00:00Z",
+  },
 ];
 
 const TOPICS = {
-  warmup: [["role", "To get us started, could you tell me a little about the work you do, and who you do it with?", true], ["day", "Walk me through yesterday. What did your working day look like?", false]],
-  exploration: [["tools", "Which tools do you rely on most when you work away from the office, and how did you come to use them?", true], ["cost", "How do you think about what a tool costs?", true], ["switching", "When did you last change from one tool to another?", false]],
+  warmup: [
+    ["role", "To get us started, could you tell me a little about the work you do, and who you do it with?", true],
+    ["day", "Walk me through yesterday. What did your working day look like?", false],
+  ],
+  exploration: [
+    [
+      "tools",
+      "Which tools do you rely on most when you work away from the office, and how did you come to use them?",
+      true,
+    ],
+    ["cost", "How do you think about what a tool costs?", true],
+    ["switching", "When did you last change from one tool to another?", false],
+  ],
   probing: [["decision", "Think of the last tool that you chose yourself. What happened, step by step?", true]],
   wrapup: [["missing", "Is there anything that I should have asked and did not?", true]],
 };
@@ -84,8 +115,11 @@ export const studyDetails = {
       }[id],
       topics: TOPICS[id].map(([topic, question, required]) => ({ id: topic, question, required })),
     })),
-    warnings: ["phases.probing: one topic only; consider a second example so that a single anecdote does not carry the phase."],
-    source: "id: remote-work-tools\ntitle: How people choose tools for remote work\norganisation: Institute for Working Life\nlanguages: [en]\nphases:\n  - id: warmup\n    title: You and your work\n",
+    warnings: [
+      "phases.probing: one topic only; consider a second example so that a single anecdote does not carry the phase.",
+    ],
+    source:
+      "id: remote-work-tools\ntitle: How people choose tools for remote work\norganisation: Institute for Working Life\nlanguages: [en]\nphases:\n  - id: warmup\n    title: You and your work\n",
   },
   "patient-portal": {
     id: "patient-portal",
@@ -122,11 +156,81 @@ const SESSION = {
 export function sessions() {
   const at = (time) => `2026-11-23T${time}Z`;
   return [
-    { ...SESSION, id: "01JD0B2LIVE00000000000000A", state: "active", phase: "exploration", phase_title: "The tools you use", external_id: "P-0417", created_at: at("07:55:00"), started_at: at("08:10:12"), duration_ms: 402_000, turns: 14, cost_micro_usd: 214_350, first_voice_ms: 612 },
-    { ...SESSION, id: "01JD0B2DONE00000000000000B", state: "ended", phase: "wrapup", phase_title: "Looking back", external_id: "P-0416", outcome: "complete", created_at: at("06:30:00"), started_at: at("07:02:40"), ended_at: at("07:04:10"), duration_ms: 90_000, turns: 9, cost_micro_usd: 118_204, first_voice_ms: 584, report: "ready" },
-    { ...SESSION, id: "01JD0B2WORK00000000000000C", state: "ended", outcome: "complete", external_id: "P-0415", length: "rehearsal", created_at: at("06:30:00"), started_at: at("06:41:00"), ended_at: at("06:45:21"), duration_ms: 261_000, turns: 0, cost_micro_usd: 96_120, first_voice_ms: 701, report: "working" },
-    { ...SESSION, id: "01JD0B2PAUS00000000000000D", state: "paused", phase: "warmup", phase_title: "You and your work", external_id: "P-0414", created_at: at("06:20:00"), started_at: at("08:09:00"), duration_ms: 61_000, turns: 4, cost_micro_usd: 20_310, first_voice_ms: 540 },
-    { ...SESSION, id: "01JD0B2TECH00000000000000E", state: "ended", outcome: "technical", external_id: "P-0413", created_at: at("06:10:00"), started_at: at("06:15:00"), ended_at: at("06:16:00"), duration_ms: 60_000, turns: 0, cost_micro_usd: 9_870, report: "failed" },
+    {
+      ...SESSION,
+      id: "01JD0B2LIVE00000000000000A",
+      state: "active",
+      phase: "exploration",
+      phase_title: "The tools you use",
+      external_id: "P-0417",
+      created_at: at("07:55:00"),
+      started_at: at("08:10:12"),
+      duration_ms: 402_000,
+      turns: 14,
+      cost_micro_usd: 214_350,
+      first_voice_ms: 612,
+    },
+    {
+      ...SESSION,
+      id: "01JD0B2DONE00000000000000B",
+      state: "ended",
+      phase: "wrapup",
+      phase_title: "Looking back",
+      external_id: "P-0416",
+      outcome: "complete",
+      created_at: at("06:30:00"),
+      started_at: at("07:02:40"),
+      ended_at: at("07:04:10"),
+      duration_ms: 90_000,
+      turns: 9,
+      cost_micro_usd: 118_204,
+      first_voice_ms: 584,
+      report: "ready",
+    },
+    {
+      ...SESSION,
+      id: "01JD0B2WORK00000000000000C",
+      state: "ended",
+      outcome: "complete",
+      external_id: "P-0415",
+      length: "rehearsal",
+      created_at: at("06:30:00"),
+      started_at: at("06:41:00"),
+      ended_at: at("06:45:21"),
+      duration_ms: 261_000,
+      turns: 0,
+      cost_micro_usd: 96_120,
+      first_voice_ms: 701,
+      report: "working",
+    },
+    {
+      ...SESSION,
+      id: "01JD0B2PAUS00000000000000D",
+      state: "paused",
+      phase: "warmup",
+      phase_title: "You and your work",
+      external_id: "P-0414",
+      created_at: at("06:20:00"),
+      started_at: at("08:09:00"),
+      duration_ms: 61_000,
+      turns: 4,
+      cost_micro_usd: 20_310,
+      first_voice_ms: 540,
+    },
+    {
+      ...SESSION,
+      id: "01JD0B2TECH00000000000000E",
+      state: "ended",
+      outcome: "technical",
+      external_id: "P-0413",
+      created_at: at("06:10:00"),
+      started_at: at("06:15:00"),
+      ended_at: at("06:16:00"),
+      duration_ms: 60_000,
+      turns: 0,
+      cost_micro_usd: 9_870,
+      report: "failed",
+    },
     { ...SESSION, id: "01JD0B2INVI00000000000000F", state: "invited", created_at: at("06:00:00") },
   ];
 }
@@ -138,22 +242,99 @@ export function sessionDetail(session) {
     ...session,
     phases: PHASES.map((phase, at) => ({ ...phase, entered_at_ms: at < reached ? starts[at] : null })),
     topics: PHASES.flatMap(({ id }, at) =>
-      TOPICS[id].map(([topic, question]) => ({ id: topic, question, phase: id, covered: at < reached && topic !== "switching" })),
+      TOPICS[id].map(([topic, question]) => ({
+        id: topic,
+        question,
+        phase: id,
+        covered: at < reached && topic !== "switching",
+      })),
     ),
     recording: session.state === "ended" && session.turns > 0 ? { duration_ms: 90_000, bytes: 612_400 } : null,
   };
 }
 
 const LINES = [
-  ["interviewer", "warmup", 600, 6_100, "Hello, and thank you for joining. To get us started, could you tell me a little about the work you do, and who you do it with?", ""],
-  ["participant", "warmup", 7_000, 19_400, "Sure. I’m a product designer in a small start-up, we’re nine people spread over three countries, and I mostly work with two engineers and our founder.", "neutral", ["team setting", "role"], "we’re nine people spread over three countries"],
-  ["interviewer", "exploration", 20_100, 26_000, "Which tools do you rely on most when you work away from the office, and how did you come to use them?", ""],
-  ["participant", "exploration", 27_200, 39_900, "The shared whiteboard, honestly. It was the first thing that made me feel like I was in a room with people again, and nobody had to convince me to use it.", "positive", ["collaboration", "presence"], "the first thing that made me feel like I was in a room with people again"],
-  ["interviewer", "exploration", 40_500, 43_200, "I see. How do you think about what a tool costs? Do you, for example,", "compare plans before you try one?", "interrupted"],
-  ["participant", "exploration", 43_000, 53_800, "Oh, cost is what I hate. You fall in love with the free plan, and then in month three somebody sends you a quote that is more than my laptop.", "negative", ["cost", "lock-in"], "in month three somebody sends you a quote that is more than my laptop"],
-  ["interviewer", "probing", 55_000, 60_500, "Think of the last tool that you chose yourself. What happened, step by step?", ""],
-  ["participant", "probing", 61_800, 74_800, "We needed somewhere to keep decisions. I tried four things over a weekend, asked the engineers to break each, and we kept the one that was boring and fast. I miss nothing, but I would not call it love.", "mixed", ["trial", "decision process"], null],
-  ["interviewer", "wrapup", 76_000, 88_900, "Thank you. That was all I wanted to ask. It was good to hear about the whiteboard and about your weekend of testing. Goodbye.", ""],
+  [
+    "interviewer",
+    "warmup",
+    600,
+    6_100,
+    "Hello, and thank you for joining. To get us started, could you tell me a little about the work you do, and who you do it with?",
+    "",
+  ],
+  [
+    "participant",
+    "warmup",
+    7_000,
+    19_400,
+    "Sure. I’m a product designer in a small start-up, we’re nine people spread over three countries, and I mostly work with two engineers and our founder.",
+    "neutral",
+    ["team setting", "role"],
+    "we’re nine people spread over three countries",
+  ],
+  [
+    "interviewer",
+    "exploration",
+    20_100,
+    26_000,
+    "Which tools do you rely on most when you work away from the office, and how did you come to use them?",
+    "",
+  ],
+  [
+    "participant",
+    "exploration",
+    27_200,
+    39_900,
+    "The shared whiteboard, honestly. It was the first thing that made me feel like I was in a room with people again, and nobody had to convince me to use it.",
+    "positive",
+    ["collaboration", "presence"],
+    "the first thing that made me feel like I was in a room with people again",
+  ],
+  [
+    "interviewer",
+    "exploration",
+    40_500,
+    43_200,
+    "I see. How do you think about what a tool costs? Do you, for example,",
+    "compare plans before you try one?",
+    "interrupted",
+  ],
+  [
+    "participant",
+    "exploration",
+    43_000,
+    53_800,
+    "Oh, cost is what I hate. You fall in love with the free plan, and then in month three somebody sends you a quote that is more than my laptop.",
+    "negative",
+    ["cost", "lock-in"],
+    "in month three somebody sends you a quote that is more than my laptop",
+  ],
+  [
+    "interviewer",
+    "probing",
+    55_000,
+    60_500,
+    "Think of the last tool that you chose yourself. What happened, step by step?",
+    "",
+  ],
+  [
+    "participant",
+    "probing",
+    61_800,
+    74_800,
+    "We needed somewhere to keep decisions. I tried four things over a weekend, asked the engineers to break each, and we kept the one that was boring and fast. I miss nothing, but I would not call it love.",
+    "mixed",
+    ["trial", "decision process"],
+    null,
+  ],
+  [
+    "interviewer",
+    "wrapup",
+    76_000,
+    88_900,
+    "Thank you. That was all I wanted to ask. It was good to hear about the whiteboard and about your weekend of testing. Goodbye.",
+    "",
+  ],
 ];
 
 export function turns(coded) {
@@ -176,7 +357,10 @@ export function turns(coded) {
               sentiment: extra,
               score: { positive: 0.8, negative: -0.7, mixed: 0.1, neutral: 0 }[extra],
               topics,
-              quote: quote === null ? null : { start_char: text.indexOf(quote), end_char: text.indexOf(quote) + quote.length, text: quote },
+              quote:
+                quote === null
+                  ? null
+                  : { start_char: text.indexOf(quote), end_char: text.indexOf(quote) + quote.length, text: quote },
             },
           ]
         : [],
@@ -200,7 +384,13 @@ export const report = {
     text ? [{ turn: at + 1, segment: at, text, start_ms, end_ms, topics, sentiment }] : [],
   ),
   coverage: PHASES.flatMap(({ id }) =>
-    TOPICS[id].map(([topic, question, required]) => ({ topic, question, phase: id, required, covered: topic !== "switching" })),
+    TOPICS[id].map(([topic, question, required]) => ({
+      topic,
+      question,
+      phase: id,
+      required,
+      covered: topic !== "switching",
+    })),
   ),
   figures: {
     turns: 9,

@@ -19,14 +19,15 @@ interface ThanksProps {
 
 export function Thanks({ outcome, completion, when, contact, language }: ThanksProps) {
   const { title, body } = farewell(outcome, when);
+  const message = completion?.message ?? "";
   const code = completion?.code ?? null;
   const target = safeTarget(completion?.redirect_url ?? null);
   return (
     <StepCard title={title} testId="step-thanks" lead={body}>
       <div data-testid="outcome" data-outcome={outcome}>
-        {completion !== null && completion.message !== "" && (
+        {message !== "" && (
           <p lang={language} data-testid="completion-message">
-            {completion.message}
+            {message}
           </p>
         )}
         {code !== null && code !== "" && (

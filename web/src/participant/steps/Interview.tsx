@@ -136,7 +136,7 @@ export function InterviewStep(props: Props) {
           data-testid="microphone-settings"
         >
           <Icon name="settings" />
-          <span>Microphone</span>
+          <span>Audio</span>
         </button>
         <button
           type="button"

@@ -1,6 +1,6 @@
 /** The microphone check: asked for on a click, chosen, seen, and helped with. */
 
-import { useEffect, useState } from "react";
+import { useEffect, useRef } from "react";
 import { Icon } from "../../shared/icons";
 import { browserOf, unblockSteps } from "../browser";
 import type { Mic } from "../flow";
@@ -106,13 +106,12 @@ function LiveCheck({
   onStart,
 }: Omit<Props, "mic" | "onDenied"> & { mic: Extract<Mic, { status: "live" }> }) {
   const { stream, devices, deviceId, vanished } = microphone;
-  const [loud, setLoud] = useState(0);
+  const loud = useRef(0);
   const dead = useDead(stream, true, DEAD_AFTER_MS);
   useMeter(mic.heard ? null : stream, (level) => {
     // Three tenths of a second of speech, not one click of a desk.
-    const next = level > SPEECH_DBFS ? loud + 1 : Math.max(0, loud - 0.1);
-    if (next !== loud) setLoud(next);
-    if (next >= 3) onHeard();
+    loud.current = level > SPEECH_DBFS ? loud.current + 1 : Math.max(0, loud.current - 0.1);
+    if (loud.current >= 3) onHeard();
   });
   return (
     <div className="mic-check">

@@ -1,0 +1,103 @@
+/** The console's side of the HTTP API. It has no private door: these are the calls that anybody with the token can make. */
+
+import { Client, type Options } from "../api/client";
+import type {
+  Costs,
+  CreatedSession,
+  JournalEntry,
+  Report,
+  SessionDetail,
+  SessionSummary,
+  StudyDetail,
+  StudySummary,
+  Turn,
+  Waveform,
+} from "../api/types";
+
+export type NewSessions = NonNullable<Options<"/api/v1/studies/{id}/sessions", "post">["json"]>;
+
+export interface SessionFilter {
+  study_id: string | null;
+  state: string | null;
+}
+
+export interface SessionPage {
+  sessions: SessionSummary[];
+  next_before?: string | null;
+}
+
+/** A page of the sessions table. */
+const PAGE = 100;
+
+export class ConsoleApi {
+  readonly #client: Client;
+
+  constructor(token: string) {
+    this.#client = new Client(token);
+  }
+
+  async studies(signal: AbortSignal): Promise<StudySummary[]> {
+    return (await this.#client.get("/api/v1/studies", { signal })).studies;
+  }
+
+  async study(id: string, signal: AbortSignal): Promise<StudyDetail> {
+    return (await this.#client.get("/api/v1/studies/{id}", { path: { id }, signal })).study;
+  }
+
+  async putStudy(source: string): Promise<StudyDetail> {
+    const text = { body: source, type: "text/yaml" };
+    return (await this.#client.post("/api/v1/studies", { text })).study;
+  }
+
+  async createSessions(id: string, json: NewSessions): Promise<CreatedSession[]> {
+    return (await this.#client.post("/api/v1/studies/{id}/sessions", { path: { id }, json })).sessions;
+  }
+
+  async sessions(filter: SessionFilter, before: string | null, signal?: AbortSignal): Promise<SessionPage> {
+    const query = {
+      limit: PAGE,
+      ...(filter.study_id === null ? {} : { study_id: filter.study_id }),
+      ...(filter.state === null ? {} : { state: filter.state }),
+      ...(before === null ? {} : { before }),
+    };
+    return this.#client.get("/api/v1/sessions", { query, ...(signal === undefined ? {} : { signal }) });
+  }
+
+  async session(id: string, signal: AbortSignal): Promise<SessionDetail> {
+    return (await this.#client.get("/api/v1/sessions/{id}", { path: { id }, signal })).session;
+  }
+
+  async turns(id: string, signal: AbortSignal): Promise<Turn[]> {
+    return (await this.#client.get("/api/v1/sessions/{id}/turns", { path: { id }, signal })).turns;
+  }
+
+  async report(id: string, signal: AbortSignal): Promise<Report> {
+    return (await this.#client.get("/api/v1/sessions/{id}/report", { path: { id }, signal })).report;
+  }
+
+  async costs(id: string, signal: AbortSignal): Promise<Costs> {
+    return (await this.#client.get("/api/v1/sessions/{id}/costs", { path: { id }, signal })).costs;
+  }
+
+  async journal(id: string, signal: AbortSignal): Promise<JournalEntry[]> {
+    return (await this.#client.get("/api/v1/sessions/{id}/journal", { path: { id }, signal })).entries;
+  }
+
+  async waveform(id: string, signal: AbortSignal): Promise<Waveform> {
+    return (await this.#client.get("/api/v1/sessions/{id}/waveform", { path: { id }, signal })).waveform;
+  }
+
+  /** The whole recording: an audio element cannot send a token, and a seekable blob can be played from anywhere. */
+  async recording(id: string, signal: AbortSignal): Promise<Blob> {
+    const response = await this.#client.send("get", "/api/v1/sessions/{id}/recording", { path: { id }, signal });
+    return response.blob();
+  }
+
+  async endSession(id: string): Promise<void> {
+    await this.#client.post("/api/v1/sessions/{id}/end", { path: { id } });
+  }
+
+  events(signal: AbortSignal): Promise<Response> {
+    return this.#client.send("get", "/api/v1/events", { signal });
+  }
+}

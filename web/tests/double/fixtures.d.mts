@@ -1,0 +1,26 @@
+/** Types of the fixtures: they must be what the API promises. */
+
+import type {
+  Costs,
+  JournalEntry,
+  Participation,
+  Report,
+  SessionDetail,
+  SessionSummary,
+  StudyDetail,
+  StudySummary,
+  Turn,
+  Waveform,
+} from "../../src/api/types";
+
+export const participations: Record<string, Participation>;
+export const studies: StudySummary[];
+export const studyDetails: Record<string, StudyDetail>;
+export function sessions(): SessionSummary[];
+export function sessionDetail(session: SessionSummary): SessionDetail;
+export function turns(coded: boolean): Turn[];
+export const report: Report;
+export const costs: Costs;
+export const journal: JournalEntry[];
+export const waveform: Waveform;
+export function recording(): Uint8Array;
