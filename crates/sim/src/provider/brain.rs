@@ -81,9 +81,10 @@ pub struct ToolCall {
 #[must_use]
 pub fn reply(request: &Request<'_>) -> Reply {
     let prompt = Prompt::parse(request.instructions);
-    let recall = Recall::new(&prompt, request.memory);
+    let phrases = phrases(&prompt.language);
+    let recall = Recall::new(&prompt, phrases, request.memory);
     let mut mind = Mind {
-        phrases: phrases(&prompt.language),
+        phrases,
         prompt: &prompt,
         recall: &recall,
         tools: request.tools,
@@ -135,7 +136,11 @@ impl Mind<'_> {
         let Some(answer) = self.recall.unanswered() else {
             return self.take_the_word();
         };
-        if answer.is_empty() && !self.recall.last_said_contains(self.phrases.repeat) {
+        // A greeting that waits for a sign is answered by any sound; a question is not.
+        if answer.is_empty()
+            && self.recall.asked_any()
+            && !self.recall.last_said_contains(self.phrases.repeat)
+        {
             return self.say(Some(self.phrases.repeat.to_owned()));
         }
         self.say(self.ack());

@@ -197,15 +197,12 @@ pub(super) async fn realtime(
             "The server had an error while processing your request.",
         ));
     }
-    let model = match query.model.filter(|model| !model.is_empty()) {
-        Some(model) => model,
-        None => {
-            return Err(ApiError::invalid(
-                "You must provide a model parameter.",
-                Some("model"),
-                Some("missing_model"),
-            ));
-        }
+    let Some(model) = query.model.filter(|model| !model.is_empty()) else {
+        return Err(ApiError::invalid(
+            "You must provide a model parameter.",
+            Some("model"),
+            Some("missing_model"),
+        ));
     };
     let connection = Connection {
         number,

@@ -352,7 +352,6 @@ const CLIENT_EVENTS: [&str; 11] = [
 ];
 
 /// Little-endian bytes as samples; an odd byte at the end is dropped.
-
 pub(crate) fn samples(bytes: &[u8]) -> Vec<i16> {
     bytes
         .chunks_exact(2)

@@ -62,6 +62,10 @@ static ENGLISH: Phrases = Phrases {
             "I'd like to go back to a few things you said earlier.",
         ),
         (
+            "story",
+            "Thank you. Now I'd like to hear how it all came about.",
+        ),
+        (
             "wrapup",
             "Thank you. We're coming to the end, with just a couple of questions left.",
         ),

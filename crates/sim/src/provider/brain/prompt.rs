@@ -135,7 +135,7 @@ fn section_of(heading: &str) -> Section {
 }
 
 fn after<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
-    line.find(marker).map(|at| &line[at + marker.len()..])
+    line.rfind(marker).map(|at| &line[at + marker.len()..])
 }
 
 /// `en`, `pt-BR`: a language code at the beginning of the text, up to a full stop or a space. A language's name is not one.

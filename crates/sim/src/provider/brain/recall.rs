@@ -2,7 +2,7 @@
 
 use super::Memory;
 use super::phrases::Phrases;
-use super::prompt::{Prompt, TopicState};
+use super::prompt::{Prompt, Topic, TopicState};
 
 /// A conversation read against a guide.
 #[derive(Debug)]
@@ -16,23 +16,30 @@ pub(super) struct Recall<'a> {
 }
 
 impl<'a> Recall<'a> {
-    pub(super) fn new(prompt: &'a Prompt, memory: &'a [Memory]) -> Recall<'a> {
-        let asked = prompt
-            .topics
-            .iter()
-            .map(|topic| memory.iter().rposition(|entry| matches!(entry, Memory::Interviewer(text) if was_asked(&topic.question, text))))
-            .collect();
-        let done = prompt
-            .topics
-            .iter()
-            .map(|topic| topic.state == TopicState::Covered || was_called(memory, &topic.id))
-            .collect();
+    pub(super) fn new(prompt: &'a Prompt, phrases: &Phrases, memory: &'a [Memory]) -> Recall<'a> {
+        let granted = last_granted_move(memory);
+        let asked = |topic: &Topic| {
+            let at = memory.iter().rposition(|entry| matches!(entry, Memory::Interviewer(text) if was_asked(&topic.question, text)));
+            // A question that is also a general follow-up may have been put as one, in an earlier phase.
+            let general = phrases
+                .probes
+                .iter()
+                .any(|probe| same(&topic.question, probe));
+            at.filter(|at| !general || granted.is_none_or(|granted| *at > granted))
+        };
+        let done =
+            |topic: &Topic| topic.state == TopicState::Covered || was_called(memory, &topic.id);
         Recall {
             prompt,
             memory,
-            asked,
-            done,
+            asked: prompt.topics.iter().map(asked).collect(),
+            done: prompt.topics.iter().map(done).collect(),
         }
+    }
+
+    /// Whether any question of this guide was put.
+    pub(super) fn asked_any(&self) -> bool {
+        self.asked.iter().any(Option::is_some)
     }
 
     /// All that the participant said since the interviewer last spoke; none if the interviewer was the last to speak.
@@ -142,13 +149,7 @@ impl<'a> Recall<'a> {
 
     /// Whether a move was granted for this guide and has not happened yet: nothing of the guide was asked since.
     pub(super) fn is_moving(&self) -> bool {
-        let granted = self.memory.iter().rposition(|entry| match entry {
-            Memory::Result { call: of, output } => {
-                !is_refusal(output)
-                    && self.memory.iter().any(|entry| matches!(entry, Memory::Call { call, name, .. } if call == of && name == "advance_phase"))
-            }
-            Memory::Call { .. } | Memory::Interviewer(_) | Memory::Participant(_) => false,
-        });
+        let granted = last_granted_move(self.memory);
         granted.is_some()
             && self
                 .asked
@@ -200,6 +201,14 @@ impl<'a> Recall<'a> {
 
 fn is_probe(phrases: &Phrases, text: &str) -> bool {
     phrases.probes.iter().any(|probe| contains(text, probe))
+}
+
+/// Where in the conversation the last move was granted.
+fn last_granted_move(memory: &[Memory]) -> Option<usize> {
+    let is_move = |of: &str| {
+        memory.iter().any(|entry| matches!(entry, Memory::Call { call, name, .. } if call == of && name == "advance_phase"))
+    };
+    memory.iter().rposition(|entry| matches!(entry, Memory::Result { call, output } if !is_refusal(output) && is_move(call)))
 }
 
 fn is_refusal(output: &str) -> bool {

@@ -367,3 +367,48 @@ fn without_any_instructions_it_still_listens_and_asks() {
     assert_eq!(reply.say.len(), 2);
     assert_eq!(reply.calls, []);
 }
+
+#[test]
+fn a_greeting_that_waits_is_followed_by_the_first_question_whatever_is_answered() {
+    let greeting = ask(
+        &two_topics(),
+        "Say exactly: \"Are you ready?\" Then wait for the participant's answer.",
+        &[],
+    );
+    assert_eq!(greeting.say, ["Are you ready?"]);
+    for answer in ["Yes!", "", "[unrecognised speech]"] {
+        let reply = ask(&two_topics(), "", &[said("Are you ready?"), heard(answer)]);
+        assert_eq!(
+            (reply.say[1].as_str(), calls(&reply)),
+            (DAY, vec![]),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn a_follow_up_of_an_earlier_phase_does_not_answer_a_question_of_the_guide() {
+    let change = "If you could change one thing about it, what would it be?";
+    let prompt = guide(&format!("1. [change] (required, verbatim) {change}"), "");
+    let memory = [
+        said(change),
+        heard(LONG),
+        called("c1", "advance_phase", r#"{"to":"probing"}"#),
+        answered("c1", r#"{"ok":true}"#),
+    ];
+    let reply = ask(
+        &prompt,
+        "Go on with the new phase: say one short transition, then ask its first question.",
+        &memory,
+    );
+    assert_eq!(reply.say[1], change);
+}
+
+#[test]
+fn after_an_interrupted_connection_the_last_question_is_repeated() {
+    let also = "The connection was interrupted. Repeat your last question in the same words.";
+    assert_eq!(
+        ask(&two_topics(), also, &[said(DAY), heard(LONG), said(SETUP)]).say,
+        [SETUP]
+    );
+}

@@ -141,13 +141,14 @@ pub(super) fn build(root: &Value, schema: &Value, prompt: &str, depth: usize) ->
 
 /// The type that is not `null`.
 pub(super) fn type_of(schema: &Value) -> &str {
-    match &schema["type"] {
-        Value::Array(types) => types
+    let types = &schema["type"];
+    match types.as_array() {
+        Some(types) => types
             .iter()
             .filter_map(Value::as_str)
             .find(|kind| *kind != "null")
             .unwrap_or("null"),
-        one => one.as_str().unwrap_or("string"),
+        None => types.as_str().unwrap_or("string"),
     }
 }
 

@@ -37,6 +37,17 @@ enum Choice {
     Required(Option<String>),
 }
 
+impl Choice {
+    fn read(choice: &Value) -> Choice {
+        match (choice.as_str(), choice["name"].as_str()) {
+            (Some("none"), _) => Choice::None,
+            (Some("required"), _) => Choice::Required(None),
+            (_, Some(name)) => Choice::Required(Some(name.to_owned())),
+            _ => Choice::Auto,
+        }
+    }
+}
+
 /// How far a response is.
 #[derive(Debug)]
 enum Stage {
@@ -168,17 +179,8 @@ impl Realtime {
         } else {
             Modality::Audio
         };
-        let choice = match given("tool_choice").unwrap_or(self.session.field("tool_choice")) {
-            Value::String(choice) if choice == "none" => Choice::None,
-            Value::String(choice) if choice == "required" => Choice::Required(None),
-            Value::Object(function) => Choice::Required(
-                function
-                    .get("name")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned),
-            ),
-            _ => Choice::Auto,
-        };
+        let choice =
+            Choice::read(given("tool_choice").unwrap_or(self.session.field("tool_choice")));
         let tools = given("tools")
             .unwrap_or(self.session.tools())
             .as_array()

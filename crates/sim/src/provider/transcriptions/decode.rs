@@ -87,7 +87,7 @@ fn wav(file: &[u8]) -> Result<Vec<i16>, DecodeError> {
             _ => {}
         }
         // Chunks are padded to an even size.
-        at += 8 + (usize::try_from(size).unwrap_or(usize::MAX / 2) + 1) / 2 * 2;
+        at += 8 + usize::try_from(size).unwrap_or(usize::MAX / 2).div_ceil(2) * 2;
     }
     Err(DecodeError::Broken)
 }
