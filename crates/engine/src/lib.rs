@@ -13,6 +13,7 @@
 //! ```
 
 pub mod cost;
+pub mod enrich;
 pub mod ids;
 pub mod journal;
 pub mod link;

@@ -31,13 +31,14 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+use auth::Schemes;
 pub use error::Problem;
 
 /// The document without its paths, which the routes add.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Colloquy", description = "Voice interviews for research."),
-    modifiers(&auth::Schemes),
+    modifiers(&Schemes),
     tags(
         (name = "participation", description = "What a participant's page does, with the link's secret as bearer token."),
         (name = "studies", description = "Protocols, with the console token."),
@@ -118,4 +119,24 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:;
 
 fn header_layer(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::fs;
+    use std::path::Path;
+
+    /// The pages' client is generated from this file. `UPDATE_EXPECT=1` writes it anew.
+    #[test]
+    fn the_document_is_the_one_that_the_pages_were_generated_from() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/openapi.json");
+        let document = super::openapi_json();
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&path, &document).unwrap();
+        }
+        let kept = fs::read_to_string(&path).unwrap();
+        assert!(kept == document, "the API changed: run this test with UPDATE_EXPECT=1, then `npm --prefix web run generate`");
+    }
 }

@@ -22,21 +22,21 @@ use crate::study::Study;
 
 /// `{participation}`.
 #[derive(Serialize, ToSchema)]
-pub struct ParticipationBody {
+pub(super) struct ParticipationBody {
     participation: Participation,
 }
 
 /// The participant's decision.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ConsentBody {
+pub(super) struct ConsentBody {
     accepted: bool,
 }
 
 /// What the participant asks for when the data channel is not there.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RequestBody {
+pub(super) struct RequestBody {
     /// mute, unmute, repeat or end.
     request: RequestName,
 }
@@ -44,7 +44,7 @@ pub struct RequestBody {
 /// What can be asked.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum RequestName {
+pub(super) enum RequestName {
     /// The microphone is off.
     Mute,
     /// The microphone is on.

@@ -17,14 +17,14 @@ use super::auth::Researcher;
 use super::error::Problem;
 use super::participation::not_live;
 use super::time::rfc3339;
-use super::views::{CostView, Costs, EnteredPhase, JournalEntry, RecordingView, SegmentView, SessionDetail, SessionSummary, TopicState, TurnView, Waveform};
+use super::views::{CostComponent, Costs, SessionPhase, JournalEntry, RecordingInfo, Segment, SessionDetail, SessionSummary, SessionTopic, Turn, Waveform};
 use crate::app::App;
 use crate::study::Study;
 
 /// Which sessions to list, newest first.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct Filter {
+pub(super) struct Filter {
     /// Only of this study.
     study_id: Option<String>,
     /// Only in this state.
@@ -37,7 +37,7 @@ pub struct Filter {
 
 /// `{sessions, next_before}`.
 #[derive(Serialize, ToSchema)]
-pub struct SessionsBody {
+pub(super) struct SessionsBody {
     sessions: Vec<SessionSummary>,
     /// For the next page; null on the last.
     next_before: Option<String>,
@@ -45,37 +45,37 @@ pub struct SessionsBody {
 
 /// `{session}`.
 #[derive(Serialize, ToSchema)]
-pub struct SessionBody {
+pub(super) struct SessionBody {
     session: SessionDetail,
 }
 
 /// `{turns}`.
 #[derive(Serialize, ToSchema)]
-pub struct TurnsBody {
-    turns: Vec<TurnView>,
+pub(super) struct TurnsBody {
+    turns: Vec<Turn>,
 }
 
 /// `{report}`.
 #[derive(Serialize, ToSchema)]
-pub struct ReportBody {
+pub(super) struct ReportBody {
     report: crate::work::Report,
 }
 
 /// `{costs}`.
 #[derive(Serialize, ToSchema)]
-pub struct CostsBody {
+pub(super) struct CostsBody {
     costs: Costs,
 }
 
 /// `{entries}`.
 #[derive(Serialize, ToSchema)]
-pub struct JournalBody {
+pub(super) struct JournalBody {
     entries: Vec<JournalEntry>,
 }
 
 /// `{waveform}`.
 #[derive(Serialize, ToSchema)]
-pub struct WaveformBody {
+pub(super) struct WaveformBody {
     waveform: Waveform,
 }
 
@@ -133,17 +133,17 @@ pub(super) async fn read(State(app): State<Arc<App>>, _: Researcher, Path(id): P
     let covered: BTreeSet<_> = app.store.covered(&row.session_id).await?.into_iter().map(|covered| covered.topic).collect();
     let phases = app.store.phases(&row.session_id).await?;
     let recording = app.store.recording(&row.session_id).await?;
-    let title = |id| study.phase(id).map(|(_, phase)| phase.title.clone()).unwrap_or_default();
+    let title = |id: &engine::ids::PhaseId| study.phase(id).map(|(_, phase)| phase.title.clone()).unwrap_or_default();
     // The questions that this session really has: a rehearsal asks fewer.
     let plan = study.plan(row.length, &row.language, engine::cost::Prices::default());
     let topics = plan.phases.iter().flat_map(|phase| phase.topics.iter().map(move |topic| (phase, topic)));
     let session = SessionDetail {
         summary: SessionSummary::new(&row, &study),
-        phases: phases.into_iter().map(|phase| EnteredPhase { title: title(&phase.phase), id: phase.phase.to_string(), entered_at_ms: phase.entered_at_ms }).collect(),
+        phases: phases.into_iter().map(|phase| SessionPhase { title: title(&phase.phase), id: phase.phase.to_string(), entered_at_ms: phase.entered_at_ms }).collect(),
         topics: topics
-            .map(|(phase, topic)| TopicState { id: topic.id.to_string(), question: topic.question.clone(), phase: phase.id.to_string(), covered: covered.contains(&topic.id) })
+            .map(|(phase, topic)| SessionTopic { id: topic.id.to_string(), question: topic.question.clone(), phase: phase.id.to_string(), covered: covered.contains(&topic.id) })
             .collect(),
-        recording: recording.map(|recording| RecordingView { duration_ms: recording.duration_ms, bytes: recording.bytes }),
+        recording: recording.map(|recording| RecordingInfo { duration_ms: recording.duration_ms, bytes: recording.bytes }),
     };
     Ok(Json(SessionBody { session }))
 }
@@ -153,12 +153,12 @@ pub(super) async fn read(State(app): State<Arc<App>>, _: Researcher, Path(id): P
     responses((status = 200, body = TurnsBody), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn turns(State(app): State<Arc<App>>, _: Researcher, Path(id): Path<String>) -> Result<Json<TurnsBody>, Problem> {
     let (row, study) = found(&app, id).await?;
-    let mut segments: BTreeMap<_, Vec<SegmentView>> = BTreeMap::new();
+    let mut segments: BTreeMap<_, Vec<Segment>> = BTreeMap::new();
     for segment in app.store.segments(&row.session_id).await? {
         segments.entry(segment.turn).or_default().push(segment.into());
     }
     let turns = app.store.turns(&row.session_id).await?;
-    let turns = turns.into_iter().map(|turn| { let own = segments.remove(&turn.turn).unwrap_or_default(); TurnView::new(turn, &study, own) }).collect();
+    let turns = turns.into_iter().map(|turn| { let own = segments.remove(&turn.turn).unwrap_or_default(); Turn::new(turn, &study, own) }).collect();
     Ok(Json(TurnsBody { turns }))
 }
 
@@ -186,9 +186,9 @@ pub(super) async fn report(State(app): State<Arc<App>>, _: Researcher, Path(id):
 pub(super) async fn costs(State(app): State<Arc<App>>, _: Researcher, Path(id): Path<String>) -> Result<Json<CostsBody>, Problem> {
     let (row, _) = found(&app, id).await?;
     let rows = app.store.ledger(&row.session_id).await?;
-    let components: Vec<CostView> = rows
+    let components: Vec<CostComponent> = rows
         .iter()
-        .map(|row| CostView {
+        .map(|row| CostComponent {
             component: row.component.name(),
             quantity: row.quantity,
             unit: if row.component.name().ends_with("_ms") { "milliseconds" } else { "tokens" },

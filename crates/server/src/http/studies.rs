@@ -13,27 +13,27 @@ use utoipa::ToSchema;
 
 use super::auth::Researcher;
 use super::error::Problem;
-use super::views::{InvitationView, Invite, StudyDetail, StudySummary};
+use super::views::{CreatedSession, NewSessionsBody, StudyDetail, StudySummary};
 use crate::app::App;
 use crate::mistake::Mistake;
 use crate::secrets::{hash, mint};
 
 /// `{studies}`.
 #[derive(Serialize, ToSchema)]
-pub struct StudiesBody {
+pub(super) struct StudiesBody {
     studies: Vec<StudySummary>,
 }
 
 /// `{study}`.
 #[derive(Serialize, ToSchema)]
-pub struct StudyBody {
+pub(super) struct StudyBody {
     study: StudyDetail,
 }
 
 /// `{sessions}`.
 #[derive(Serialize, ToSchema)]
-pub struct InvitationsBody {
-    sessions: Vec<InvitationView>,
+pub(super) struct CreatedSessionsBody {
+    sessions: Vec<CreatedSession>,
 }
 
 const INVITATIONS_MAX: u32 = 500;
@@ -94,15 +94,15 @@ pub(super) async fn read(State(app): State<Arc<App>>, _: Researcher, Path(id): P
 }
 
 /// Make sessions and their participant links. The links are shown only in this answer.
-#[utoipa::path(post, path = "/api/v1/studies/{id}/sessions", tag = "studies", security(("console_token" = [])), params(("id" = String, Path)), request_body = Invite,
-    responses((status = 201, body = InvitationsBody), (status = 404, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(post, path = "/api/v1/studies/{id}/sessions", tag = "studies", security(("console_token" = [])), params(("id" = String, Path)), request_body = NewSessionsBody,
+    responses((status = 201, body = CreatedSessionsBody), (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn invite(
     State(app): State<Arc<App>>,
     _: Researcher,
     Path(id): Path<String>,
-    Json(invite): Json<Invite>,
-) -> Result<(StatusCode, Json<InvitationsBody>), Problem> {
+    Json(invite): Json<NewSessionsBody>,
+) -> Result<(StatusCode, Json<CreatedSessionsBody>), Problem> {
     let id = StudyId::from(id);
     let Some(row) = app.store.study(&id, None).await? else { return Err(Problem::not_found("study of that id")) };
     let Some(study) = app.study(&id, row.version).await? else { return Err(Problem::not_found("study of that id")) };
@@ -113,7 +113,7 @@ pub(super) async fn invite(
     for _ in 0..invite.count.unwrap_or(1) {
         let secret = mint().map_err(|error| Problem::internal(&anyhow::Error::new(error)))?;
         let session_id = SessionId::from(Ulid::generate().to_string());
-        shown.push(InvitationView { id: session_id.to_string(), link: format!("{}/i#{secret}", app.public_url) });
+        shown.push(CreatedSession { id: session_id.to_string(), link: format!("{}/i#{secret}", app.public_url) });
         sessions.push(NewSession {
             session_id,
             study_id: id.clone(),
@@ -130,10 +130,10 @@ pub(super) async fn invite(
     for id in &ids {
         app.changed(id);
     }
-    Ok((StatusCode::CREATED, Json(InvitationsBody { sessions: shown })))
+    Ok((StatusCode::CREATED, Json(CreatedSessionsBody { sessions: shown })))
 }
 
-fn checked(invite: &Invite, languages: &[String]) -> Result<(Length, String), Problem> {
+fn checked(invite: &NewSessionsBody, languages: &[String]) -> Result<(Length, String), Problem> {
     let wrong = |detail: String, remedy: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invitation", "The invitation cannot be made", detail, remedy);
     let count = invite.count.unwrap_or(1);
     if !(1..=INVITATIONS_MAX).contains(&count) {

@@ -10,7 +10,7 @@ use crate::study::{Completion, Study};
 
 /// A phase in a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PhaseName {
+pub(super) struct ParticipationPhase {
     /// Its id.
     id: String,
     /// Its title.
@@ -19,7 +19,7 @@ pub struct PhaseName {
 
 /// What a participant needs to know of the study.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StudyForParticipant {
+pub(super) struct ParticipationStudy {
     title: String,
     /// Who asks.
     organisation: String,
@@ -31,12 +31,13 @@ pub struct StudyForParticipant {
     language: String,
     /// By plan.
     minutes_target: u64,
-    phases: Vec<PhaseName>,
+    phases: Vec<ParticipationPhase>,
 }
 
 /// What a participant gets at the end.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CompletionView {
+#[schema(as = Completion)]
+pub(super) struct CompletionView {
     message: String,
     code: Option<String>,
     redirect_url: Option<String>,
@@ -50,11 +51,11 @@ impl From<Completion> for CompletionView {
 
 /// A participant's own view of a session.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Participation {
+pub(super) struct Participation {
     session_id: String,
     /// invited, waiting, active, paused, closing or ended.
     state: &'static str,
-    study: StudyForParticipant,
+    study: ParticipationStudy,
     /// pending, given or declined.
     consent: &'static str,
     /// Why it ended; see the glossary in the documentation.
@@ -72,7 +73,7 @@ impl Participation {
         Participation {
             session_id: row.session_id.to_string(),
             state: row.state.name(),
-            study: StudyForParticipant {
+            study: ParticipationStudy {
                 title: study.title.clone(),
                 organisation: study.organisation.clone(),
                 welcome: study.welcome.clone(),
@@ -83,7 +84,7 @@ impl Participation {
                     store::Length::Full => study.minutes().1,
                     store::Length::Rehearsal => rehearsal_minutes,
                 },
-                phases: study.phases.iter().map(|phase| PhaseName { id: phase.id.to_string(), title: phase.title.clone() }).collect(),
+                phases: study.phases.iter().map(|phase| ParticipationPhase { id: phase.id.to_string(), title: phase.title.clone() }).collect(),
             },
             consent: row.consent.name(),
             outcome: row.outcome.map(engine::journal::Outcome::name),
@@ -95,7 +96,7 @@ impl Participation {
 
 /// A study in the list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StudySummary {
+pub(super) struct StudySummary {
     id: String,
     version: u32,
     title: String,
@@ -123,7 +124,7 @@ impl From<&StudyRow> for StudySummary {
 
 /// A question of a study.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TopicView {
+pub(super) struct StudyTopic {
     id: String,
     question: String,
     required: bool,
@@ -131,16 +132,16 @@ pub struct TopicView {
 
 /// A phase of a study.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PhaseView {
+pub(super) struct StudyPhase {
     id: String,
     title: String,
     objective: String,
-    topics: Vec<TopicView>,
+    topics: Vec<StudyTopic>,
 }
 
 /// How long an interview takes.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Minutes {
+pub(super) struct StudyMinutes {
     min: u64,
     target: u64,
     max: u64,
@@ -148,14 +149,14 @@ pub struct Minutes {
 
 /// A study with its protocol.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StudyDetail {
+pub(super) struct StudyDetail {
     id: String,
     version: u32,
     title: String,
     organisation: String,
     languages: Vec<String>,
-    minutes: Minutes,
-    phases: Vec<PhaseView>,
+    minutes: StudyMinutes,
+    phases: Vec<StudyPhase>,
     /// What is allowed but probably not meant.
     warnings: Vec<String>,
     /// The file as it was put.
@@ -171,7 +172,7 @@ impl StudyDetail {
             title: study.title.clone(),
             organisation: study.organisation.clone(),
             languages: study.languages.clone(),
-            minutes: Minutes { min, target, max },
+            minutes: StudyMinutes { min, target, max },
             phases: study.phases.iter().map(phase_view).collect(),
             warnings: crate::study::warnings(study),
             source: row.source.clone(),
@@ -179,13 +180,13 @@ impl StudyDetail {
     }
 }
 
-fn phase_view(phase: &engine::plan::Phase) -> PhaseView {
-    let topic = |topic: &engine::plan::Topic| TopicView {
+fn phase_view(phase: &engine::plan::Phase) -> StudyPhase {
+    let topic = |topic: &engine::plan::Topic| StudyTopic {
         id: topic.id.to_string(),
         question: topic.question.clone(),
         required: topic.need == engine::plan::Need::Required,
     };
-    PhaseView {
+    StudyPhase {
         id: phase.id.to_string(),
         title: phase.title.clone(),
         objective: phase.objective.clone(),
@@ -195,7 +196,7 @@ fn phase_view(phase: &engine::plan::Phase) -> PhaseView {
 
 /// A new session and its link. The link is shown only here: the server keeps a hash.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct InvitationView {
+pub(super) struct CreatedSession {
     pub(super) id: String,
     pub(super) link: String,
 }
@@ -203,7 +204,7 @@ pub struct InvitationView {
 /// How many sessions to make, and of what kind.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Invite {
+pub(super) struct NewSessionsBody {
     /// 1 to 500; 1 if absent.
     pub(super) count: Option<u32>,
     /// `full` (if absent) or `rehearsal`.
@@ -218,7 +219,7 @@ pub struct Invite {
 
 /// A session in a list and in the event stream.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SessionSummary {
+pub(super) struct SessionSummary {
     id: String,
     study_id: String,
     study_title: String,
@@ -272,7 +273,7 @@ impl SessionSummary {
 
 /// A phase that a session entered.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct EnteredPhase {
+pub(super) struct SessionPhase {
     pub(super) id: String,
     pub(super) title: String,
     /// On the recording's timeline.
@@ -281,7 +282,7 @@ pub struct EnteredPhase {
 
 /// A question and whether it was covered.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TopicState {
+pub(super) struct SessionTopic {
     pub(super) id: String,
     pub(super) question: String,
     pub(super) phase: String,
@@ -290,24 +291,24 @@ pub struct TopicState {
 
 /// A finished recording.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RecordingView {
+pub(super) struct RecordingInfo {
     pub(super) duration_ms: u64,
     pub(super) bytes: u64,
 }
 
 /// A session with what it went through.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SessionDetail {
+pub(super) struct SessionDetail {
     #[serde(flatten)]
     pub(super) summary: SessionSummary,
-    pub(super) phases: Vec<EnteredPhase>,
-    pub(super) topics: Vec<TopicState>,
-    pub(super) recording: Option<RecordingView>,
+    pub(super) phases: Vec<SessionPhase>,
+    pub(super) topics: Vec<SessionTopic>,
+    pub(super) recording: Option<RecordingInfo>,
 }
 
 /// A key quote: a verbatim part of its segment.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct QuoteView {
+pub(super) struct SegmentQuote {
     start_char: u32,
     end_char: u32,
     text: String,
@@ -315,7 +316,7 @@ pub struct QuoteView {
 
 /// A coded part of a turn.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SegmentView {
+pub(super) struct Segment {
     segment: u32,
     text: String,
     /// negative, neutral, positive or mixed; null until coded.
@@ -323,26 +324,26 @@ pub struct SegmentView {
     /// -1 to 1.
     score: Option<f64>,
     topics: Vec<String>,
-    quote: Option<QuoteView>,
+    quote: Option<SegmentQuote>,
 }
 
-impl From<SegmentRow> for SegmentView {
-    fn from(row: SegmentRow) -> SegmentView {
+impl From<SegmentRow> for Segment {
+    fn from(row: SegmentRow) -> Segment {
         let coding = row.coding;
-        SegmentView {
+        Segment {
             segment: row.segment_no,
             text: row.text,
             sentiment: coding.as_ref().map(|coding| coding.sentiment.name()),
             score: coding.as_ref().map(|coding| f64::from(coding.score_permille) / 1_000.0),
             topics: coding.as_ref().map(|coding| coding.topics.clone()).unwrap_or_default(),
-            quote: coding.and_then(|coding| coding.quote).map(|quote| QuoteView { start_char: quote.start_char, end_char: quote.end_char, text: quote.text }),
+            quote: coding.and_then(|coding| coding.quote).map(|quote| SegmentQuote { start_char: quote.start_char, end_char: quote.end_char, text: quote.text }),
         }
     }
 }
 
 /// One utterance.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TurnView {
+pub(super) struct Turn {
     turn: u32,
     /// participant or interviewer.
     speaker: &'static str,
@@ -357,12 +358,12 @@ pub struct TurnView {
     unheard: String,
     /// complete, interrupted or abandoned.
     ending: &'static str,
-    segments: Vec<SegmentView>,
+    segments: Vec<Segment>,
 }
 
-impl TurnView {
-    pub(super) fn new(row: TurnRow, study: &Study, segments: Vec<SegmentView>) -> TurnView {
-        TurnView {
+impl Turn {
+    pub(super) fn new(row: TurnRow, study: &Study, segments: Vec<Segment>) -> Turn {
+        Turn {
             turn: row.turn.0,
             speaker: row.speaker.name(),
             phase_title: study.phase(&row.phase).map(|(_, phase)| phase.title.clone()).unwrap_or_default(),
@@ -379,7 +380,7 @@ impl TurnView {
 
 /// What one component cost.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CostView {
+pub(super) struct CostComponent {
     pub(super) component: &'static str,
     pub(super) quantity: u64,
     /// tokens or milliseconds.
@@ -389,14 +390,14 @@ pub struct CostView {
 
 /// What a session cost.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Costs {
+pub(super) struct Costs {
     pub(super) total_micro_usd: i64,
-    pub(super) components: Vec<CostView>,
+    pub(super) components: Vec<CostComponent>,
 }
 
 /// One committed fact.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct JournalEntry {
+pub(super) struct JournalEntry {
     pub(super) seq: u64,
     pub(super) at: String,
     pub(super) kind: String,
@@ -406,7 +407,7 @@ pub struct JournalEntry {
 
 /// Loudness over time, for drawing.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Waveform {
+pub(super) struct Waveform {
     pub(super) ms_per_peak: u32,
     pub(super) duration_ms: u64,
     /// 0 to 255 each.

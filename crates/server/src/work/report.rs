@@ -13,23 +13,27 @@ pub struct Report {
     /// Participant segments by sentiment.
     pub sentiment: SentimentCounts,
     /// Topics by number of segments, most first.
-    pub topics: Vec<TopicCount>,
+    pub topics: Vec<ReportTopic>,
     /// Key quotes in speech order, each a verbatim part of its turn.
-    pub quotes: Vec<Quote>,
+    pub quotes: Vec<ReportQuote>,
     /// Each question of the guide.
-    pub coverage: Vec<Coverage>,
+    pub coverage: Vec<ReportCoverage>,
     /// Numbers of the session.
-    pub figures: Figures,
+    pub figures: ReportFigures,
     /// How the codes were made.
-    pub method: Method,
+    pub method: ReportMethod,
 }
 
 /// Segments by sentiment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SentimentCounts {
+    /// Negative ones.
     pub negative: u32,
+    /// Neutral ones.
     pub neutral: u32,
+    /// Positive ones.
     pub positive: u32,
+    /// Positive and negative at once.
     pub mixed: u32,
     /// Segments that could not be coded.
     pub uncoded: u32,
@@ -37,7 +41,7 @@ pub struct SentimentCounts {
 
 /// One topic of the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TopicCount {
+pub struct ReportTopic {
     /// Id in the codebook, or the open label.
     pub topic: String,
     /// What people read.
@@ -50,13 +54,18 @@ pub struct TopicCount {
 
 /// A key quote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Quote {
+pub struct ReportQuote {
+    /// The turn.
     pub turn: u32,
+    /// The segment.
     pub segment: u32,
+    /// The words.
     pub text: String,
     /// Of its segment, on the recording's timeline.
     pub start_ms: u64,
+    /// End of the segment.
     pub end_ms: u64,
+    /// Topics of the segment.
     pub topics: Vec<String>,
     /// negative, neutral, positive or mixed.
     pub sentiment: String,
@@ -64,22 +73,33 @@ pub struct Quote {
 
 /// A question and whether it was covered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Coverage {
+pub struct ReportCoverage {
+    /// Id of the question.
     pub topic: String,
+    /// The question.
     pub question: String,
+    /// The phase that asks it.
     pub phase: String,
+    /// Whether the phase waits for it.
     pub required: bool,
+    /// Whether it was covered.
     pub covered: bool,
 }
 
 /// Numbers of the session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Figures {
+pub struct ReportFigures {
+    /// Turns of both sides.
     pub turns: u32,
+    /// Length of the timeline.
     pub minutes: f64,
+    /// Phases entered at least once.
     pub phases_visited: u32,
+    /// First participant audio to first interviewer audio.
     pub first_voice_ms: Option<u64>,
+    /// End of speech to interviewer audio, median.
     pub response_latency_p50_ms: Option<u64>,
+    /// The same, 95th percentile.
     pub response_latency_p95_ms: Option<u64>,
     /// Interview and coding.
     pub cost_micro_usd: i64,
@@ -87,9 +107,11 @@ pub struct Figures {
 
 /// How the codes were made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Method {
+pub struct ReportMethod {
     /// The model that coded; several are joined by `, `.
     pub model: String,
+    /// Versions of the instructions.
     pub prompt_version: String,
+    /// Versions of the form of the answer.
     pub schema_version: String,
 }
