@@ -26,7 +26,7 @@ pub enum StoreError {
     /// No room: the disk (or a quota) under the database or the recordings is full.
     #[error(
         "no room left for {what}: the disk, a quota or the configured size limit is used up. Nothing that was committed \
-         is lost; writing goes on by itself as soon as there is room. Free some space under {place}"
+         is lost; writing goes on by itself as soon as there is room. Free some space on the disk of {place}"
     )]
     Full {
         /// What could not be written.
