@@ -205,12 +205,13 @@ describe("helpers", () => {
   });
 
   it("quotes are found by characters, not by UTF-16 units", () => {
-    const text = "😀 I hate cost, truly";
-    const quote = { start_char: 2, end_char: 13, text: "I hate cost" };
+    // The words occur twice, so only the position tells which is meant.
+    const text = "😀 cost, only cost.";
+    const quote = { start_char: 13, end_char: 17, text: "cost" };
     expect(pieces({ text, quote })).toEqual([
-      { text: "😀 ", quoted: false },
-      { text: "I hate cost", quoted: true },
-      { text: ", truly", quoted: false },
+      { text: "😀 cost, only ", quoted: false },
+      { text: "cost", quoted: true },
+      { text: ".", quoted: false },
     ]);
   });
 
