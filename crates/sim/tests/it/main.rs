@@ -1,3 +1,6 @@
 //! Integration tests of the simulator: one binary, one module per subject.
 
+mod client;
+mod http;
+mod realtime;
 mod recognise;
