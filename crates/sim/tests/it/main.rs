@@ -2,5 +2,6 @@
 
 mod client;
 mod http;
+mod product;
 mod realtime;
 mod recognise;
