@@ -22,7 +22,7 @@ use crate::app::{App, CHANGES_MAX, Readiness, Studies};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::session::{Parts, Registry, Shards, end_leftovers};
+use crate::session::{MakeCodec, Parts, Registry, Shards, end_leftovers};
 use crate::udp::{Net, NetParams, NetThread};
 use crate::{http, secrets};
 
@@ -60,7 +60,15 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
 ///
 /// # Errors
 /// Whatever keeps the server from starting, with a remedy.
-pub async fn start(mut config: Config) -> anyhow::Result<Running> {
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    start_with(config, providers::codec).await
+}
+
+/// Like [`start`], with codecs of one's own.
+///
+/// # Errors
+/// Whatever keeps the server from starting, with a remedy.
+pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::start();
     let profiles = Profiles::with(optional_file(&config.provider.profiles_file)?.as_deref())
@@ -104,6 +112,7 @@ pub async fn start(mut config: Config) -> anyhow::Result<Running> {
         net,
         shards,
         node: NODE.to_owned(),
+        codec,
     });
     let app = Arc::new(App {
         public_url: config.public_url(),

@@ -27,6 +27,6 @@ mod start;
 mod supervise;
 mod task;
 
-pub use registry::{Accepted, NotLive, OfferRefusal, Parts, Registry, Start};
+pub use registry::{Accepted, MakeCodec, NotLive, OfferRefusal, Parts, Registry, Start};
 pub use shard::Shards;
 pub use supervise::{FINISH_RECORDING, after_end, end_leftovers};

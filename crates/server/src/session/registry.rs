@@ -10,7 +10,7 @@ use engine::ids::{PeerNo, SessionId};
 use engine::plan::Plan;
 use engine::session::Request;
 use media::{Certificate, NetConfig, OfferError};
-use providers::Profile;
+use providers::{Codec, Profile, Secret};
 use store::{Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -83,6 +83,10 @@ pub enum OfferRefusal {
 #[error("this interview is not running")]
 pub struct NotLive;
 
+/// Makes the codec of a link from its profile, the key and the root of the vendor's API. [`providers::codec`], unless a
+/// test wants one that fails.
+pub type MakeCodec = fn(&Profile, Option<&Secret>, &str) -> Box<dyn Codec>;
+
 /// What the registry is made of.
 pub struct Parts {
     /// Configuration.
@@ -101,6 +105,8 @@ pub struct Parts {
     pub shards: Shards,
     /// This process's name, as owner of its sessions.
     pub node: String,
+    /// How links are made.
+    pub codec: MakeCodec,
 }
 
 /// Counts and spawns the tasks of sessions. The one way to spawn here, so that a test can see all of them end.

@@ -169,6 +169,7 @@ impl Registry {
         let config = &self.inner.parts.config.provider;
         let key = &config.openai_api_key;
         Provider {
+            codec: self.inner.parts.codec,
             profile,
             base_url: config.openai_base_url.clone(),
             key: (!key.expose().is_empty()).then(|| Secret::clone(key)),

@@ -23,7 +23,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::outbox::{Outbox, Stuck};
-use super::registry::{Accepted, OfferRefusal, Tasks};
+use super::registry::{Accepted, MakeCodec, OfferRefusal, Tasks};
 use super::shard::Seat;
 use super::{fresh, link, media, notice};
 use crate::app::Change;
@@ -68,6 +68,8 @@ pub(super) enum Ending {
 
 /// How links are made.
 pub(super) struct Provider {
+    /// Makes the codec.
+    pub(super) codec: MakeCodec,
     /// The chosen profile.
     pub(super) profile: Profile,
     /// Root of the vendor's API.
@@ -299,7 +301,7 @@ impl SessionTask {
         let provider = &self.provider;
         let task = link::LinkTask {
             no,
-            codec: providers::codec(&provider.profile, provider.key.as_ref(), &provider.base_url),
+            codec: (provider.codec)(&provider.profile, provider.key.as_ref(), &provider.base_url),
             config,
             ready_within: provider.ready_within,
             orders,

@@ -10,7 +10,7 @@ use sim::provider::{Fault, FaultKind, SimConfig, When};
 use store::JobFilter;
 use tokio::net::UdpSocket;
 
-use crate::harness::{Caller, config, house, house_with};
+use crate::harness::{Caller, PANICS_ON_A_FRAME, PANICS_WHEN_MADE, config, house, house_with};
 
 fn faulty(kind: FaultKind) -> SimConfig {
     SimConfig {
@@ -28,9 +28,8 @@ async fn a_session_that_panics_ends_alone() {
     let ((sick, _), (well, _)) = (house.invite().await, house.invite().await);
     let mut well_caller = Caller::join(&house, &well).await.unwrap();
     well_caller.until_type("caption").await;
-    // A plan without phases breaks what the engine may rely on: a stand-in for any bug.
     let mut start = house.start_of(&sick).await;
-    start.plan.phases.clear();
+    start.profile.id = PANICS_WHEN_MADE.to_owned();
     let mut sick_caller = Caller::join_as(&house, start).await.unwrap();
     let told = sick_caller.until_type("ended").await;
     assert_eq!(told["outcome"], "technical");
@@ -46,6 +45,25 @@ async fn a_session_that_panics_ends_alone() {
     house.app().registry.end(&well).await.unwrap();
     well_caller.until_type("ended").await;
     house.ended(&well).await;
+    house.idle().await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_panics_is_a_link_that_is_gone() {
+    let house = house(SimConfig::instant()).await;
+    let (id, _) = house.invite().await;
+    let mut start = house.start_of(&id).await;
+    start.profile.id = PANICS_ON_A_FRAME.to_owned();
+    let mut caller = Caller::join_as(&house, start).await.unwrap();
+    let ended = caller.until_type("ended").await;
+    assert_eq!(ended["outcome"], "technical");
+    assert_eq!(house.ended(&id).await, Outcome::Technical);
+    let journal = house.journal(&id).await;
+    assert!(
+        journal.iter().any(|row| row.kind == "link_gone"),
+        "{journal:?}"
+    );
     house.idle().await;
     house.close().await;
 }
