@@ -53,7 +53,10 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(participation::read))
         .routes(routes!(participation::consent))
         .routes(routes!(participation::offer))
-        .routes(routes!(participation::close_peer, participation::restart_peer))
+        .routes(routes!(
+            participation::close_peer,
+            participation::restart_peer
+        ))
         .routes(routes!(participation::request))
         .routes(routes!(studies::list, studies::put))
         .routes(routes!(studies::read))
@@ -75,28 +78,44 @@ fn api() -> OpenApiRouter<Arc<App>> {
 #[must_use]
 pub fn openapi_json() -> String {
     let (_, document) = streaming(api()).split_for_parts();
-    let mut text = document.to_pretty_json().expect("the document is plain data");
+    let mut text = document
+        .to_pretty_json()
+        .expect("the document is plain data");
     text.push('\n');
     text
 }
 
 /// Routes whose answers may take as long as they like.
 fn streaming(router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
-    router.routes(routes!(sessions::recording)).routes(routes!(events::stream))
+    router
+        .routes(routes!(sessions::recording))
+        .routes(routes!(events::stream))
 }
 
 /// The whole face of the server.
 pub fn router(app: Arc<App>) -> Router {
     let http = &app.config.http;
-    let deadline = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_millis(http.request_timeout_ms));
+    let deadline = TimeoutLayer::with_status_code(
+        StatusCode::GATEWAY_TIMEOUT,
+        Duration::from_millis(http.request_timeout_ms),
+    );
     let (quick, _) = api().split_for_parts();
     let (slow, _) = streaming(OpenApiRouter::new()).split_for_parts();
-    let limits = Arc::new(limit::Limits::new(http.requests_per_minute, http.requests_burst));
+    let limits = Arc::new(limit::Limits::new(
+        http.requests_per_minute,
+        http.requests_burst,
+    ));
     Router::new()
         .merge(quick.layer(deadline))
         .merge(slow)
-        .route("/api/v1/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi_json()) }))
-        .route("/api/{*rest}", get(error::no_such_resource).fallback(error::no_such_resource))
+        .route(
+            "/api/v1/openapi.json",
+            get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi_json()) }),
+        )
+        .route(
+            "/api/{*rest}",
+            get(error::no_such_resource).fallback(error::no_such_resource),
+        )
         // Pages and API share the limit; probes and metrics below do not: a scraper must never be refused.
         .fallback(assets::serve)
         .layer(from_fn_with_state((Arc::clone(&app), limits), limit::limit))
@@ -108,8 +127,14 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(header_layer("referrer-policy", "no-referrer"))
         .layer(header_layer("x-frame-options", "DENY"))
         .layer(header_layer("cross-origin-opener-policy", "same-origin"))
-        .layer(header_layer("permissions-policy", "microphone=(self), camera=(), geolocation=()"))
-        .layer(header_layer("content-security-policy", CONTENT_SECURITY_POLICY))
+        .layer(header_layer(
+            "permissions-policy",
+            "microphone=(self), camera=(), geolocation=()",
+        ))
+        .layer(header_layer(
+            "content-security-policy",
+            CONTENT_SECURITY_POLICY,
+        ))
         .with_state(app)
 }
 
@@ -118,7 +143,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:;
      style-src 'self' 'unsafe-inline'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 fn header_layer(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
+    SetResponseHeaderLayer::if_not_present(
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    )
 }
 
 #[cfg(test)]
@@ -137,6 +165,9 @@ mod tests {
             fs::write(&path, &document).unwrap();
         }
         let kept = fs::read_to_string(&path).unwrap();
-        assert!(kept == document, "the API changed: run this test with UPDATE_EXPECT=1, then `npm --prefix web run generate`");
+        assert!(
+            kept == document,
+            "the API changed: run this test with UPDATE_EXPECT=1, then `npm --prefix web run generate`"
+        );
     }
 }

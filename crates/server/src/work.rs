@@ -49,9 +49,18 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     recover(&app).await;
     let client = Arc::new(call::Client::new(&app));
     let mut workers = JoinSet::new();
-    for (lane, count) in [(Lane::Recording, 1), (Lane::Enrichment, app.config.enrichment.concurrency), (Lane::Analysis, 1)] {
+    for (lane, count) in [
+        (Lane::Recording, 1),
+        (Lane::Enrichment, app.config.enrichment.concurrency),
+        (Lane::Analysis, 1),
+    ] {
         for _ in 0..count {
-            workers.spawn(worker(Arc::clone(&app), Arc::clone(&client), lane, stop.clone()));
+            workers.spawn(worker(
+                Arc::clone(&app),
+                Arc::clone(&client),
+                lane,
+                stop.clone(),
+            ));
         }
     }
     while workers.join_next().await.is_some() {}
@@ -59,10 +68,26 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 
 /// A crash may have come between the last coding and the enqueuing of its report.
 async fn recover(app: &App) {
-    let filter = SessionFilter { state: Some(engine::session::State::Ended), limit: RECOVER_MAX, ..SessionFilter::default() };
-    let Ok(rows) = app.store.sessions(filter).await else { return };
-    for row in rows.iter().filter(|row| row.report == store::ReportState::None && row.turns > 0) {
-        if let Err(error) = app.store.enqueue(vec![report_job(&row.session_id, row.ended_at_us.unwrap_or_default())]).await {
+    let filter = SessionFilter {
+        state: Some(engine::session::State::Ended),
+        limit: RECOVER_MAX,
+        ..SessionFilter::default()
+    };
+    let Ok(rows) = app.store.sessions(filter).await else {
+        return;
+    };
+    for row in rows
+        .iter()
+        .filter(|row| row.report == store::ReportState::None && row.turns > 0)
+    {
+        if let Err(error) = app
+            .store
+            .enqueue(vec![report_job(
+                &row.session_id,
+                row.ended_at_us.unwrap_or_default(),
+            )])
+            .await
+        {
             tracing::error!(session.id = %row.session_id, error = %error, "a report that was left behind cannot be enqueued");
         }
     }
@@ -113,7 +138,9 @@ async fn process(app: &Arc<App>, client: &Arc<call::Client>, lease: Lease) {
     };
     let result = match result {
         Some(Ok(result)) => result,
-        Some(Err(_)) => Err(Failure::transient("the job panicked; the log has the place")),
+        Some(Err(_)) => Err(Failure::transient(
+            "the job panicked; the log has the place",
+        )),
         None => Ok(()),
     };
     if let Err(failure) = result {
@@ -128,33 +155,62 @@ async fn work(app: Arc<App>, client: Arc<call::Client>, lease: Lease) -> Result<
         crate::session::FINISH_RECORDING => finish::run(&app, &lease).await,
         CODE => coding::run(&app, &client, &lease).await,
         REPORT => assemble::run(&app, &client, &lease).await,
-        other => Err(Failure::hopeless(format!("no worker knows the kind `{other}`: a newer release made this job"))),
+        other => Err(Failure::hopeless(format!(
+            "no worker knows the kind `{other}`: a newer release made this job"
+        ))),
     }
 }
 
 /// The report follows the last coding. Asked after each one that ends, well or not: whoever is last finds nothing left.
 async fn report_if_last(app: &App, session_id: &SessionId, rank: i64) -> Result<(), Failure> {
     for state in [JobState::Ready, JobState::Leased] {
-        let filter = JobFilter { lane: Some(Lane::Enrichment), state: Some(state), session_id: Some(session_id.clone()), limit: 1, ..JobFilter::default() };
+        let filter = JobFilter {
+            lane: Some(Lane::Enrichment),
+            state: Some(state),
+            session_id: Some(session_id.clone()),
+            limit: 1,
+            ..JobFilter::default()
+        };
         if !app.store.jobs(filter).await?.is_empty() {
             return Ok(());
         }
     }
-    app.store.enqueue(vec![report_job(session_id, rank)]).await?;
+    app.store
+        .enqueue(vec![report_job(session_id, rank)])
+        .await?;
     Ok(())
 }
 
 fn report_job(session_id: &SessionId, rank: i64) -> NewJob {
-    NewJob { lane: Lane::Analysis, kind: REPORT.to_owned(), session_id: session_id.clone(), key: String::new(), rank, body: serde_json::json!({}) }
+    NewJob {
+        lane: Lane::Analysis,
+        kind: REPORT.to_owned(),
+        session_id: session_id.clone(),
+        key: String::new(),
+        rank,
+        body: serde_json::json!({}),
+    }
 }
 
 /// Segments that wait, for the metric. Jobs hold the numbers of their segments.
 async fn depth(app: &App) {
     let mut waiting = 0;
     for state in [JobState::Ready, JobState::Leased] {
-        let filter = JobFilter { lane: Some(Lane::Enrichment), state: Some(state), limit: 500, ..JobFilter::default() };
-        let Ok(jobs) = app.store.jobs(filter).await else { return };
-        waiting += jobs.iter().map(|job| coding::segment_numbers(&job.body).len()).sum::<usize>();
+        let filter = JobFilter {
+            lane: Some(Lane::Enrichment),
+            state: Some(state),
+            limit: 500,
+            ..JobFilter::default()
+        };
+        let Ok(jobs) = app.store.jobs(filter).await else {
+            return;
+        };
+        waiting += jobs
+            .iter()
+            .map(|job| coding::segment_numbers(&job.body).len())
+            .sum::<usize>();
     }
-    app.metrics.enrichment_queue_segments.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    app.metrics
+        .enrichment_queue_segments
+        .set(i64::try_from(waiting).unwrap_or(i64::MAX));
 }

@@ -24,22 +24,40 @@ pub(super) async fn serve(request: Request) -> Response {
     if path == "/" {
         return Redirect::temporary("/console").into_response();
     }
-    let is_application = APPLICATION.iter().any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    let is_application = APPLICATION.iter().any(|page| {
+        path.strip_prefix(page)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
     if is_application {
         return file("index.html", "no-cache").unwrap_or_else(not_built);
     }
     // Files below /assets carry a hash in their names and never change.
-    let cache = if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    file(path.trim_start_matches('/'), cache).unwrap_or_else(|| Problem::not_found("such page").into_response())
+    let cache = if path.starts_with("/assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    file(path.trim_start_matches('/'), cache)
+        .unwrap_or_else(|| Problem::not_found("such page").into_response())
 }
 
 fn file(name: &str, cache: &'static str) -> Option<Response> {
     let file = Pages::get(name)?;
     let kind = file.metadata.mimetype().to_owned();
-    Some(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache.to_owned())], file.data.into_owned()).into_response())
+    Some(
+        (
+            [
+                (header::CONTENT_TYPE, kind),
+                (header::CACHE_CONTROL, cache.to_owned()),
+            ],
+            file.data.into_owned(),
+        )
+            .into_response(),
+    )
 }
 
 fn not_built() -> Response {
-    let text = "The web pages are not part of this binary: it was built before them. Run `make build`.\n";
+    let text =
+        "The web pages are not part of this binary: it was built before them. Run `make build`.\n";
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }

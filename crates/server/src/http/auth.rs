@@ -21,7 +21,13 @@ pub(super) struct Researcher;
 pub(super) struct Participant(pub(super) SessionRow);
 
 fn bearer(parts: &Parts) -> Option<&str> {
-    parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+    parts
+        .headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
+        .map(str::trim)
 }
 
 impl FromRequestParts<Arc<App>> for Researcher {
@@ -32,7 +38,10 @@ impl FromRequestParts<Arc<App>> for Researcher {
         if same(&hash(token), &app.console_token_hash) {
             return Ok(Researcher);
         }
-        app.metrics.refused.get_or_create(&[("reason", "token")]).inc();
+        app.metrics
+            .refused
+            .get_or_create(&[("reason", "token")])
+            .inc();
         Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "console-token",
@@ -49,11 +58,18 @@ impl FromRequestParts<Arc<App>> for Participant {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Participant, Problem> {
         let secret = bearer(parts).unwrap_or_default();
         // The lookup is by hash, so its timing tells nothing about the secret.
-        let found = if secret.len() == SECRET_CHARS { app.store.session_by_link(&hash(secret)).await? } else { None };
+        let found = if secret.len() == SECRET_CHARS {
+            app.store.session_by_link(&hash(secret)).await?
+        } else {
+            None
+        };
         if let Some(session) = found {
             return Ok(Participant(session));
         }
-        app.metrics.refused.get_or_create(&[("reason", "link")]).inc();
+        app.metrics
+            .refused
+            .get_or_create(&[("reason", "link")])
+            .inc();
         Err(Problem::new(
             StatusCode::NOT_FOUND,
             "link-unknown",
@@ -71,7 +87,10 @@ impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_with(Default::default);
         for name in ["console_token", "link_secret"] {
-            components.add_security_scheme(name, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+            components.add_security_scheme(
+                name,
+                SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+            );
         }
     }
 }

@@ -33,7 +33,13 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of a kind such as `link-unknown`.
-    pub fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    pub fn new(
+        status: StatusCode,
+        kind: &str,
+        title: &'static str,
+        detail: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Problem {
         Problem {
             kind: format!("/problems/{kind}"),
             title,
@@ -80,12 +86,22 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_string(&self).expect("a problem is plain data");
         let mut response = (status, body).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -141,18 +157,51 @@ pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
 pub(super) async fn problems(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
-    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "application/problem+json");
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value == "application/problem+json");
     if is_problem || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let (kind, title, detail, remedy) = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "The request is too large", "The body was refused before it was read to its end.", "A study file or an offer is far smaller; the limit is http.body_bytes_max."),
-        StatusCode::METHOD_NOT_ALLOWED => ("method", "This method is not allowed here", "The address exists, but not for this method.", "The API document lists the methods: /api/v1/openapi.json."),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("content-type", "The content type is not accepted here", "The body was not read.", "Send the Content-Type that the API document names."),
-        StatusCode::GATEWAY_TIMEOUT => ("timeout", "The request took too long", "The server stopped waiting. Whether the change was made is not known.", "Read the state again before you repeat the request."),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "too-large",
+            "The request is too large",
+            "The body was refused before it was read to its end.",
+            "A study file or an offer is far smaller; the limit is http.body_bytes_max.",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "method",
+            "This method is not allowed here",
+            "The address exists, but not for this method.",
+            "The API document lists the methods: /api/v1/openapi.json.",
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "content-type",
+            "The content type is not accepted here",
+            "The body was not read.",
+            "Send the Content-Type that the API document names.",
+        ),
+        StatusCode::GATEWAY_TIMEOUT => (
+            "timeout",
+            "The request took too long",
+            "The server stopped waiting. Whether the change was made is not known.",
+            "Read the state again before you repeat the request.",
+        ),
         StatusCode::RANGE_NOT_SATISFIABLE => return response,
-        _ if status.is_server_error() => ("internal", "Something failed on the server", "The request could not be answered.", "Try again in a moment."),
-        _ => ("bad-request", "The request cannot be read", "The body or a parameter is not what the API expects.", "Compare it with the API document: /api/v1/openapi.json."),
+        _ if status.is_server_error() => (
+            "internal",
+            "Something failed on the server",
+            "The request could not be answered.",
+            "Try again in a moment.",
+        ),
+        _ => (
+            "bad-request",
+            "The request cannot be read",
+            "The body or a parameter is not what the API expects.",
+            "Compare it with the API document: /api/v1/openapi.json.",
+        ),
     };
     Problem::new(status, kind, title, detail, remedy).into_response()
 }

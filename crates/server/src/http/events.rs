@@ -19,7 +19,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// `event: session` with the session's summary at each change; `event: missed` when the reader was too slow and must
 /// read the list again.
 #[utoipa::path(get, path = "/api/v1/events", tag = "sessions", security(("console_token" = [])), responses((status = 200, content_type = "text/event-stream")))]
-pub(super) async fn stream(State(app): State<Arc<App>>, _: Researcher) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    _: Researcher,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = app.changes.subscribe();
     let events = unfold((app, changes), async |(app, mut changes)| {
         loop {

@@ -25,8 +25,12 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new(per_minute: u32, burst: u32) -> Limits {
-        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN)).allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
-        Limits { buckets: RateLimiter::keyed(quota), since_sweep: AtomicU32::new(0) }
+        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN))
+            .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
+        Limits {
+            buckets: RateLimiter::keyed(quota),
+            since_sweep: AtomicU32::new(0),
+        }
     }
 
     fn admits(&self, address: IpAddr) -> bool {
@@ -51,13 +55,23 @@ fn group(address: IpAddr) -> IpAddr {
 }
 
 /// Refuses what is too much.
-pub(super) async fn limit(State((app, limits)): State<(Arc<App>, Arc<Limits>)>, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+pub(super) async fn limit(
+    State((app, limits)): State<(Arc<App>, Arc<Limits>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let address = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
     // The console is behind its token and asks in bursts: with the right token nothing is counted.
     if address.is_none_or(|address| limits.admits(address)) || has_console_token(&app, &request) {
         return next.run(request).await;
     }
-    app.metrics.refused.get_or_create(&[("reason", "rate")]).inc();
+    app.metrics
+        .refused
+        .get_or_create(&[("reason", "rate")])
+        .inc();
     Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "rate",
@@ -69,8 +83,14 @@ pub(super) async fn limit(State((app, limits)): State<(Arc<App>, Arc<Limits>)>, 
 }
 
 fn has_console_token(app: &App, request: &Request) -> bool {
-    let token = request.headers().get(axum::http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
-    token.is_some_and(|token| crate::secrets::same(&crate::secrets::hash(token.trim()), &app.console_token_hash))
+    let token = request
+        .headers()
+        .get(axum::http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
+    token.is_some_and(|token| {
+        crate::secrets::same(&crate::secrets::hash(token.trim()), &app.console_token_hash)
+    })
 }
 
 #[cfg(test)]
@@ -84,7 +104,10 @@ mod tests {
         let limits = Limits::new(60, 10);
         let (one, other) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         let admitted = (0..1_000).filter(|_| limits.admits(one)).count();
-        assert!((10..=20).contains(&admitted), "{admitted} of 1,000 in one moment");
+        assert!(
+            (10..=20).contains(&admitted),
+            "{admitted} of 1,000 in one moment"
+        );
         assert!(limits.admits(other));
     }
 }

@@ -57,32 +57,48 @@ pub(super) enum RequestName {
 
 async fn study_of(app: &App, row: &SessionRow) -> Result<Arc<Study>, Problem> {
     let study = app.study(&row.study_id, row.study_version).await?;
-    study.ok_or_else(|| Problem::internal(&anyhow::anyhow!("session {} has no study", row.session_id)))
+    study.ok_or_else(|| {
+        Problem::internal(&anyhow::anyhow!("session {} has no study", row.session_id))
+    })
 }
 
 /// The session of this link.
 #[utoipa::path(get, path = "/api/v1/participation", tag = "participation", security(("link_secret" = [])),
     responses((status = 200, body = ParticipationBody), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn read(State(app): State<Arc<App>>, Participant(row): Participant) -> Result<Json<ParticipationBody>, Problem> {
+pub(super) async fn read(
+    State(app): State<Arc<App>>,
+    Participant(row): Participant,
+) -> Result<Json<ParticipationBody>, Problem> {
     let study = study_of(&app, &row).await?;
     if row.state == SessionState::Invited && expired(&app, &row) {
         return Err(lapsed());
     }
-    Ok(Json(ParticipationBody { participation: Participation::new(&row, &study) }))
+    Ok(Json(ParticipationBody {
+        participation: Participation::new(&row, &study),
+    }))
 }
 
 /// Give or decline consent. The same decision again changes nothing.
 #[utoipa::path(post, path = "/api/v1/participation/consent", tag = "participation", security(("link_secret" = [])), request_body = ConsentBody,
     responses((status = 200, body = ParticipationBody), (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 410, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn consent(State(app): State<Arc<App>>, Participant(row): Participant, Json(body): Json<ConsentBody>) -> Result<Json<ParticipationBody>, Problem> {
+pub(super) async fn consent(
+    State(app): State<Arc<App>>,
+    Participant(row): Participant,
+    Json(body): Json<ConsentBody>,
+) -> Result<Json<ParticipationBody>, Problem> {
     let study = study_of(&app, &row).await?;
     if row.state == SessionState::Invited && expired(&app, &row) {
         return Err(lapsed());
     }
-    let row = app.store.record_consent(&row.session_id, body.accepted, hash(&study.consent_text)).await?;
+    let row = app
+        .store
+        .record_consent(&row.session_id, body.accepted, hash(&study.consent_text))
+        .await?;
     app.changed(&row.session_id);
-    Ok(Json(ParticipationBody { participation: Participation::new(&row, &study) }))
+    Ok(Json(ParticipationBody {
+        participation: Participation::new(&row, &study),
+    }))
 }
 
 /// Connect: an SDP offer with audio, answered by an SDP answer.
@@ -92,8 +108,16 @@ pub(super) async fn consent(State(app): State<Arc<App>>, Participant(row): Parti
         (status = 400, body = Problem, content_type = "application/problem+json"), (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 410, body = Problem, content_type = "application/problem+json"), (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn offer(State(app): State<Arc<App>>, Participant(row): Participant, headers: HeaderMap, sdp: String) -> Result<Response, Problem> {
-    let is_sdp = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/sdp");
+pub(super) async fn offer(
+    State(app): State<Arc<App>>,
+    Participant(row): Participant,
+    headers: HeaderMap,
+    sdp: String,
+) -> Result<Response, Problem> {
+    let is_sdp = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/sdp");
     if !is_sdp {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -105,21 +129,49 @@ pub(super) async fn offer(State(app): State<Arc<App>>, Participant(row): Partici
     }
     admit(&app, &row)?;
     let study = study_of(&app, &row).await?;
-    let profile = app.profile(&study).ok_or_else(|| Problem::internal(&anyhow::anyhow!("no provider profile of study {} exists", row.study_id)))?;
+    let profile = app.profile(&study).ok_or_else(|| {
+        Problem::internal(&anyhow::anyhow!(
+            "no provider profile of study {} exists",
+            row.study_id
+        ))
+    })?;
     let plan = study.plan(row.length, &row.language, app.prices_of(&profile)?);
     let session_id = row.session_id.clone();
-    let accepted = app.registry.offer(Start { session_id, study, plan, profile }, sdp).await.map_err(|refusal| refused(&app, refusal))?;
+    let accepted = app
+        .registry
+        .offer(
+            Start {
+                session_id,
+                study,
+                plan,
+                profile,
+            },
+            sdp,
+        )
+        .await
+        .map_err(|refusal| refused(&app, refusal))?;
     let location = format!("/api/v1/participation/peers/{}", accepted.peer);
     let etag = format!("\"{}\"", accepted.peer);
-    let headers = [(header::CONTENT_TYPE, "application/sdp".to_owned()), (header::LOCATION, location), (header::ETAG, etag)];
+    let headers = [
+        (header::CONTENT_TYPE, "application/sdp".to_owned()),
+        (header::LOCATION, location),
+        (header::ETAG, etag),
+    ];
     Ok((StatusCode::CREATED, headers, accepted.sdp).into_response())
 }
 
 /// Hang up.
 #[utoipa::path(delete, path = "/api/v1/participation/peers/{peer}", tag = "participation", security(("link_secret" = [])), params(("peer" = u32, Path)),
     responses((status = 204), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn close_peer(State(app): State<Arc<App>>, Participant(row): Participant, Path(peer): Path<u32>) -> Result<StatusCode, Problem> {
-    app.registry.close_peer(&row.session_id, PeerNo(peer)).await.map_err(|_| Problem::not_found("connection of that number"))?;
+pub(super) async fn close_peer(
+    State(app): State<Arc<App>>,
+    Participant(row): Participant,
+    Path(peer): Path<u32>,
+) -> Result<StatusCode, Problem> {
+    app.registry
+        .close_peer(&row.session_id, PeerNo(peer))
+        .await
+        .map_err(|_| Problem::not_found("connection of that number"))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -139,14 +191,21 @@ pub(super) async fn restart_peer(Participant(_): Participant, Path(_): Path<u32>
 /// Ask for something while the interview runs; the data channel is the usual way.
 #[utoipa::path(post, path = "/api/v1/participation/requests", tag = "participation", security(("link_secret" = [])), request_body = RequestBody,
     responses((status = 202), (status = 409, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn request(State(app): State<Arc<App>>, Participant(row): Participant, Json(body): Json<RequestBody>) -> Result<StatusCode, Problem> {
+pub(super) async fn request(
+    State(app): State<Arc<App>>,
+    Participant(row): Participant,
+    Json(body): Json<RequestBody>,
+) -> Result<StatusCode, Problem> {
     let request = match body.request {
         RequestName::Mute => Request::Mute,
         RequestName::Unmute => Request::Unmute,
         RequestName::Repeat => Request::Repeat,
         RequestName::End => Request::End,
     };
-    app.registry.request(&row.session_id, request).await.map_err(|_| not_live())?;
+    app.registry
+        .request(&row.session_id, request)
+        .await
+        .map_err(|_| not_live())?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -165,14 +224,26 @@ fn expired(app: &App, row: &SessionRow) -> bool {
 }
 
 fn lapsed() -> Problem {
-    Problem::new(StatusCode::GONE, "link-expired", "This invitation has expired", "It was good for a limited time, which is over.", "Ask whoever invited you for a new link.")
+    Problem::new(
+        StatusCode::GONE,
+        "link-expired",
+        "This invitation has expired",
+        "It was good for a limited time, which is over.",
+        "Ask whoever invited you for a new link.",
+    )
 }
 
 /// Whether this session may be connected at all.
 fn admit(app: &App, row: &SessionRow) -> Result<(), Problem> {
     if row.state == SessionState::Ended {
         let detail = "It can be taken once. Your answers are saved.";
-        return Err(Problem::new(StatusCode::GONE, "ended", "This interview is over", detail, "There is nothing more to do. If you have questions, ask whoever invited you."));
+        return Err(Problem::new(
+            StatusCode::GONE,
+            "ended",
+            "This interview is over",
+            detail,
+            "There is nothing more to do. If you have questions, ask whoever invited you.",
+        ));
     }
     if row.state == SessionState::Invited && expired(app, row) {
         return Err(lapsed());
@@ -190,20 +261,62 @@ fn admit(app: &App, row: &SessionRow) -> Result<(), Problem> {
 }
 
 fn refused(app: &App, refusal: OfferRefusal) -> Problem {
-    let unavailable = |kind, title, detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail, "Try again in a few minutes. Your link stays good.");
+    let unavailable = |kind, title, detail: &str| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            kind,
+            title,
+            detail,
+            "Try again in a few minutes. Your link stays good.",
+        )
+    };
     match refusal {
         OfferRefusal::Bad(error) => {
-            app.metrics.refused.get_or_create(&[("reason", "offer")]).inc();
-            let status = if matches!(error, media::OfferError::NotSdp { .. }) { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
-            Problem::new(status, "offer", "The offer cannot be answered", error.to_string(), "Reload the page. If it happens again, use a current Chrome, Edge, Firefox or Safari with a microphone.")
+            app.metrics
+                .refused
+                .get_or_create(&[("reason", "offer")])
+                .inc();
+            let status = if matches!(error, media::OfferError::NotSdp { .. }) {
+                StatusCode::BAD_REQUEST
+            } else {
+                StatusCode::UNPROCESSABLE_ENTITY
+            };
+            Problem::new(
+                status,
+                "offer",
+                "The offer cannot be answered",
+                error.to_string(),
+                "Reload the page. If it happens again, use a current Chrome, Edge, Firefox or Safari with a microphone.",
+            )
         }
         OfferRefusal::Full => {
-            app.metrics.refused.get_or_create(&[("reason", "full")]).inc();
-            unavailable("full", "All interview places are taken", "Too many interviews are running at this moment.")
+            app.metrics
+                .refused
+                .get_or_create(&[("reason", "full")])
+                .inc();
+            unavailable(
+                "full",
+                "All interview places are taken",
+                "Too many interviews are running at this moment.",
+            )
         }
-        OfferRefusal::Draining => unavailable("draining", "The server is about to restart", "It takes no new interviews for a moment."),
-        OfferRefusal::Ended => Problem::new(StatusCode::GONE, "ended", "This interview is over", "It ended a moment ago. Your answers are saved.", "There is nothing more to do."),
+        OfferRefusal::Draining => unavailable(
+            "draining",
+            "The server is about to restart",
+            "It takes no new interviews for a moment.",
+        ),
+        OfferRefusal::Ended => Problem::new(
+            StatusCode::GONE,
+            "ended",
+            "This interview is over",
+            "It ended a moment ago. Your answers are saved.",
+            "There is nothing more to do.",
+        ),
         OfferRefusal::Store(error) => error.into(),
-        OfferRefusal::Unavailable => unavailable("unavailable", "The interview cannot be reached", "Its task on the server did not answer in time."),
+        OfferRefusal::Unavailable => unavailable(
+            "unavailable",
+            "The interview cannot be reached",
+            "Its task on the server did not answer in time.",
+        ),
     }
 }

@@ -17,8 +17,14 @@ enum Wanted {
 }
 
 /// Answers with the file or the part of it that was asked for.
-pub(super) async fn serve(store: &Store, recording: &RecordingRow, headers: &HeaderMap) -> Result<Response, Problem> {
-    let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+pub(super) async fn serve(
+    store: &Store,
+    recording: &RecordingRow,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let asked = headers
+        .get(header::RANGE)
+        .and_then(|value| value.to_str().ok());
     let kind = (header::CONTENT_TYPE, "audio/ogg".to_owned());
     let ranges = (header::ACCEPT_RANGES, "bytes".to_owned());
     let private = (header::CACHE_CONTROL, "private, no-store".to_owned());
@@ -28,17 +34,35 @@ pub(super) async fn serve(store: &Store, recording: &RecordingRow, headers: &Hea
             Ok(([kind, ranges, private], bytes).into_response())
         }
         Wanted::Part(range) => {
-            let (bytes, total) = store.get_object(&recording.object, Some(range.clone())).await?;
+            let (bytes, total) = store
+                .get_object(&recording.object, Some(range.clone()))
+                .await?;
             let shown = format!("bytes {}-{}/{total}", range.start, range.end - 1);
-            Ok((StatusCode::PARTIAL_CONTENT, [kind, ranges, private, (header::CONTENT_RANGE, shown)], bytes).into_response())
+            Ok((
+                StatusCode::PARTIAL_CONTENT,
+                [kind, ranges, private, (header::CONTENT_RANGE, shown)],
+                bytes,
+            )
+                .into_response())
         }
-        Wanted::Unsatisfiable => Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{}", recording.bytes))]).into_response()),
+        Wanted::Unsatisfiable => Ok((
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            [(
+                header::CONTENT_RANGE,
+                format!("bytes */{}", recording.bytes),
+            )],
+        )
+            .into_response()),
     }
 }
 
 /// One range only; several, or another unit, are answered with the whole file as the standard allows.
 fn wanted(asked: Option<&str>, length: u64) -> Wanted {
-    let Some((first, last)) = asked.and_then(|asked| asked.strip_prefix("bytes=")).filter(|spec| !spec.contains(',')).and_then(|spec| spec.split_once('-')) else {
+    let Some((first, last)) = asked
+        .and_then(|asked| asked.strip_prefix("bytes="))
+        .filter(|spec| !spec.contains(','))
+        .and_then(|spec| spec.split_once('-'))
+    else {
         return Wanted::Whole;
     };
     let range = match (first.trim(), last.trim()) {
@@ -55,7 +79,11 @@ fn wanted(asked: Option<&str>, length: u64) -> Wanted {
             _ => return Wanted::Whole,
         },
     };
-    if range.start >= length || range.is_empty() { Wanted::Unsatisfiable } else { Wanted::Part(range) }
+    if range.start >= length || range.is_empty() {
+        Wanted::Unsatisfiable
+    } else {
+        Wanted::Part(range)
+    }
 }
 
 #[cfg(test)]

@@ -42,24 +42,42 @@ const EXTERNAL_ID_CHARS_MAX: usize = 200;
 /// All studies, each in its latest version.
 #[utoipa::path(get, path = "/api/v1/studies", tag = "studies", security(("console_token" = [])), responses((status = 200, body = StudiesBody),
     (status = 401, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(State(app): State<Arc<App>>, _: Researcher) -> Result<Json<StudiesBody>, Problem> {
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    _: Researcher,
+) -> Result<Json<StudiesBody>, Problem> {
     let rows = app.store.studies().await?;
-    Ok(Json(StudiesBody { studies: rows.iter().map(StudySummary::from).collect() }))
+    Ok(Json(StudiesBody {
+        studies: rows.iter().map(StudySummary::from).collect(),
+    }))
 }
 
 /// Put a study file. The same text again is the same version; a changed one is a new version for new sessions.
 #[utoipa::path(post, path = "/api/v1/studies", tag = "studies", security(("console_token" = [])), request_body(content = String, content_type = "text/yaml"),
     responses((status = 201, body = StudyBody), (status = 422, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn put(State(app): State<Arc<App>>, _: Researcher, text: String) -> Result<(StatusCode, Json<StudyBody>), Problem> {
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    _: Researcher,
+    text: String,
+) -> Result<(StatusCode, Json<StudyBody>), Problem> {
     let detail = save(&app, text).await?;
     Ok((StatusCode::CREATED, Json(StudyBody { study: detail })))
 }
 
 async fn save(app: &App, text: String) -> Result<StudyDetail, Problem> {
     let study = crate::study::parse(&text).map_err(mistaken)?;
-    let unknown: Vec<String> = study.providers.iter().filter(|id| app.profiles.get(id).is_none()).cloned().collect();
+    let unknown: Vec<String> = study
+        .providers
+        .iter()
+        .filter(|id| app.profiles.get(id).is_none())
+        .cloned()
+        .collect();
     if let Some(first) = unknown.first() {
-        let known: Vec<&str> = app.profiles.iter().map(|profile| profile.id.as_str()).collect();
+        let known: Vec<&str> = app
+            .profiles
+            .iter()
+            .map(|profile| profile.id.as_str())
+            .collect();
         return Err(mistaken(vec![Mistake {
             line: 0,
             column: 0,
@@ -68,7 +86,14 @@ async fn save(app: &App, text: String) -> Result<StudyDetail, Problem> {
             remedy: format!("Use one of: {}", known.join(", ")),
         }]));
     }
-    let row = app.store.put_study(NewStudy { study_id: study.id.clone(), title: study.title.clone(), source: text }).await?;
+    let row = app
+        .store
+        .put_study(NewStudy {
+            study_id: study.id.clone(),
+            title: study.title.clone(),
+            source: text,
+        })
+        .await?;
     Ok(StudyDetail::new(&row, &study))
 }
 
@@ -77,7 +102,10 @@ fn mistaken(mistakes: Vec<Mistake>) -> Problem {
         StatusCode::UNPROCESSABLE_ENTITY,
         "study",
         "The study file has mistakes",
-        format!("{} mistake(s) were found; nothing was saved.", mistakes.len()),
+        format!(
+            "{} mistake(s) were found; nothing was saved.",
+            mistakes.len()
+        ),
         "Mend what `mistakes` lists. `colloquy study check FILE` says the same.",
     )
     .with_mistakes(mistakes)
@@ -86,11 +114,21 @@ fn mistaken(mistakes: Vec<Mistake>) -> Problem {
 /// One study with its protocol.
 #[utoipa::path(get, path = "/api/v1/studies/{id}", tag = "studies", security(("console_token" = [])), params(("id" = String, Path)),
     responses((status = 200, body = StudyBody), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn read(State(app): State<Arc<App>>, _: Researcher, Path(id): Path<String>) -> Result<Json<StudyBody>, Problem> {
+pub(super) async fn read(
+    State(app): State<Arc<App>>,
+    _: Researcher,
+    Path(id): Path<String>,
+) -> Result<Json<StudyBody>, Problem> {
     let id = StudyId::from(id);
-    let Some(row) = app.store.study(&id, None).await? else { return Err(Problem::not_found("study of that id")) };
-    let Some(study) = app.study(&id, row.version).await? else { return Err(Problem::not_found("study of that id")) };
-    Ok(Json(StudyBody { study: StudyDetail::new(&row, &study) }))
+    let Some(row) = app.store.study(&id, None).await? else {
+        return Err(Problem::not_found("study of that id"));
+    };
+    let Some(study) = app.study(&id, row.version).await? else {
+        return Err(Problem::not_found("study of that id"));
+    };
+    Ok(Json(StudyBody {
+        study: StudyDetail::new(&row, &study),
+    }))
 }
 
 /// Make sessions and their participant links. The links are shown only in this answer.
@@ -104,16 +142,27 @@ pub(super) async fn invite(
     Json(invite): Json<NewSessionsBody>,
 ) -> Result<(StatusCode, Json<CreatedSessionsBody>), Problem> {
     let id = StudyId::from(id);
-    let Some(row) = app.store.study(&id, None).await? else { return Err(Problem::not_found("study of that id")) };
-    let Some(study) = app.study(&id, row.version).await? else { return Err(Problem::not_found("study of that id")) };
+    let Some(row) = app.store.study(&id, None).await? else {
+        return Err(Problem::not_found("study of that id"));
+    };
+    let Some(study) = app.study(&id, row.version).await? else {
+        return Err(Problem::not_found("study of that id"));
+    };
     let (length, language) = checked(&invite, &study.languages)?;
-    let expires_at_us = invite.expires_in_hours.map(|hours| app.store.now_us().saturating_add(i64::from(hours) * 3_600_000_000));
+    let expires_at_us = invite.expires_in_hours.map(|hours| {
+        app.store
+            .now_us()
+            .saturating_add(i64::from(hours) * 3_600_000_000)
+    });
     let mut sessions = Vec::new();
     let mut shown = Vec::new();
     for _ in 0..invite.count.unwrap_or(1) {
         let secret = mint().map_err(|error| Problem::internal(&anyhow::Error::new(error)))?;
         let session_id = SessionId::from(Ulid::generate().to_string());
-        shown.push(CreatedSession { id: session_id.to_string(), link: format!("{}/i#{secret}", app.public_url) });
+        shown.push(CreatedSession {
+            id: session_id.to_string(),
+            link: format!("{}/i#{secret}", app.public_url),
+        });
         sessions.push(NewSession {
             session_id,
             study_id: id.clone(),
@@ -125,32 +174,70 @@ pub(super) async fn invite(
             expires_at_us,
         });
     }
-    let ids: Vec<SessionId> = sessions.iter().map(|session| session.session_id.clone()).collect();
+    let ids: Vec<SessionId> = sessions
+        .iter()
+        .map(|session| session.session_id.clone())
+        .collect();
     app.store.create_sessions(sessions).await?;
     for id in &ids {
         app.changed(id);
     }
-    Ok((StatusCode::CREATED, Json(CreatedSessionsBody { sessions: shown })))
+    Ok((
+        StatusCode::CREATED,
+        Json(CreatedSessionsBody { sessions: shown }),
+    ))
 }
 
 fn checked(invite: &NewSessionsBody, languages: &[String]) -> Result<(Length, String), Problem> {
-    let wrong = |detail: String, remedy: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invitation", "The invitation cannot be made", detail, remedy);
+    let wrong = |detail: String, remedy: &str| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invitation",
+            "The invitation cannot be made",
+            detail,
+            remedy,
+        )
+    };
     let count = invite.count.unwrap_or(1);
     if !(1..=INVITATIONS_MAX).contains(&count) {
-        return Err(wrong(format!("`count` is {count}."), "Ask for 1 to 500 links at a time."));
+        return Err(wrong(
+            format!("`count` is {count}."),
+            "Ask for 1 to 500 links at a time.",
+        ));
     }
     if invite.external_id.is_some() && count != 1 {
-        return Err(wrong("`external_id` belongs to one participant, but several links are asked for.".into(), "Ask for one link per external id."));
+        return Err(wrong(
+            "`external_id` belongs to one participant, but several links are asked for.".into(),
+            "Ask for one link per external id.",
+        ));
     }
-    if invite.external_id.as_ref().is_some_and(|id| id.chars().count() > EXTERNAL_ID_CHARS_MAX) {
-        return Err(wrong("`external_id` is too long.".into(), "Use at most 200 characters."));
+    if invite
+        .external_id
+        .as_ref()
+        .is_some_and(|id| id.chars().count() > EXTERNAL_ID_CHARS_MAX)
+    {
+        return Err(wrong(
+            "`external_id` is too long.".into(),
+            "Use at most 200 characters.",
+        ));
     }
     let name = invite.length.as_deref().unwrap_or("full");
-    let length = Length::from_name(name).ok_or_else(|| wrong(format!("`length` is `{name}`."), "Use `full` or `rehearsal`."))?;
-    let first = languages.first().cloned().unwrap_or_else(|| "en".to_owned());
+    let length = Length::from_name(name).ok_or_else(|| {
+        wrong(
+            format!("`length` is `{name}`."),
+            "Use `full` or `rehearsal`.",
+        )
+    })?;
+    let first = languages
+        .first()
+        .cloned()
+        .unwrap_or_else(|| "en".to_owned());
     let language = invite.language.clone().unwrap_or(first);
     if !languages.contains(&language) {
-        return Err(wrong(format!("The study is not offered in `{language}`."), "Use one of the study's languages, or add it to the study file."));
+        return Err(wrong(
+            format!("The study is not offered in `{language}`."),
+            "Use one of the study's languages, or add it to the study file.",
+        ));
     }
     Ok((length, language))
 }

@@ -45,7 +45,11 @@ pub(super) struct CompletionView {
 
 impl From<Completion> for CompletionView {
     fn from(completion: Completion) -> CompletionView {
-        CompletionView { message: completion.message, code: completion.code, redirect_url: completion.redirect_url }
+        CompletionView {
+            message: completion.message,
+            code: completion.code,
+            redirect_url: completion.redirect_url,
+        }
     }
 }
 
@@ -84,12 +88,22 @@ impl Participation {
                     store::Length::Full => study.minutes().1,
                     store::Length::Rehearsal => rehearsal_minutes,
                 },
-                phases: study.phases.iter().map(|phase| ParticipationPhase { id: phase.id.to_string(), title: phase.title.clone() }).collect(),
+                phases: study
+                    .phases
+                    .iter()
+                    .map(|phase| ParticipationPhase {
+                        id: phase.id.to_string(),
+                        title: phase.title.clone(),
+                    })
+                    .collect(),
             },
             consent: row.consent.name(),
             outcome: row.outcome.map(engine::journal::Outcome::name),
             completion: row.outcome.map(|outcome| study.completion(outcome).into()),
-            returnable_until: (row.state == State::Invited).then_some(row.expires_at_us).flatten().map(rfc3339),
+            returnable_until: (row.state == State::Invited)
+                .then_some(row.expires_at_us)
+                .flatten()
+                .map(rfc3339),
         }
     }
 }
@@ -246,7 +260,11 @@ pub(super) struct SessionSummary {
 
 impl SessionSummary {
     pub(super) fn new(row: &SessionRow, study: &Study) -> SessionSummary {
-        let phase_title = row.phase.as_ref().and_then(|id| study.phase(id)).map(|(_, phase)| phase.title.clone());
+        let phase_title = row
+            .phase
+            .as_ref()
+            .and_then(|id| study.phase(id))
+            .map(|(_, phase)| phase.title.clone());
         SessionSummary {
             id: row.session_id.to_string(),
             study_id: row.study_id.to_string(),
@@ -334,9 +352,20 @@ impl From<SegmentRow> for Segment {
             segment: row.segment_no,
             text: row.text,
             sentiment: coding.as_ref().map(|coding| coding.sentiment.name()),
-            score: coding.as_ref().map(|coding| f64::from(coding.score_permille) / 1_000.0),
-            topics: coding.as_ref().map(|coding| coding.topics.clone()).unwrap_or_default(),
-            quote: coding.and_then(|coding| coding.quote).map(|quote| SegmentQuote { start_char: quote.start_char, end_char: quote.end_char, text: quote.text }),
+            score: coding
+                .as_ref()
+                .map(|coding| f64::from(coding.score_permille) / 1_000.0),
+            topics: coding
+                .as_ref()
+                .map(|coding| coding.topics.clone())
+                .unwrap_or_default(),
+            quote: coding
+                .and_then(|coding| coding.quote)
+                .map(|quote| SegmentQuote {
+                    start_char: quote.start_char,
+                    end_char: quote.end_char,
+                    text: quote.text,
+                }),
         }
     }
 }
@@ -366,7 +395,10 @@ impl Turn {
         Turn {
             turn: row.turn.0,
             speaker: row.speaker.name(),
-            phase_title: study.phase(&row.phase).map(|(_, phase)| phase.title.clone()).unwrap_or_default(),
+            phase_title: study
+                .phase(&row.phase)
+                .map(|(_, phase)| phase.title.clone())
+                .unwrap_or_default(),
             phase: row.phase.to_string(),
             start_ms: row.start_ms,
             end_ms: row.end_ms,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use providers::Secret;
-use providers::chat::{ChatError, ChatErrorCategory, Message, Quirks, RateLimits, Reply, Request, RetryHint, Schema, endpoint, parse_reply};
+use providers::chat::{
+    ChatError, ChatErrorCategory, Message, Quirks, RateLimits, Reply, Request, RetryHint, Schema,
+    endpoint, parse_reply,
+};
 
 use crate::app::App;
 
@@ -27,15 +30,27 @@ impl Client {
         let endpoint = endpoint(&base_url, key);
         let timeout = Duration::from_millis(app.config.enrichment.timeout_ms);
         // A redirect would carry transcripts elsewhere.
-        let builder = reqwest::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none());
+        let builder = reqwest::Client::builder()
+            .timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none());
         // Proxies of the environment are for the way out, not for a server on this machine.
-        let builder = if base_url.contains("://127.0.0.1") || base_url.contains("://localhost") { builder.no_proxy() } else { builder };
+        let builder = if base_url.contains("://127.0.0.1") || base_url.contains("://localhost") {
+            builder.no_proxy()
+        } else {
+            builder
+        };
         let own = app.config.enrichment.base_url.is_empty() || base_url.contains("api.openai.com");
         Client {
-            http: builder.build().expect("the TLS library is compiled in, so a client can always be made"),
+            http: builder
+                .build()
+                .expect("the TLS library is compiled in, so a client can always be made"),
             url: endpoint.url,
             headers: endpoint.headers,
-            quirks: if own { Quirks::openai() } else { Quirks::local() },
+            quirks: if own {
+                Quirks::openai()
+            } else {
+                Quirks::local()
+            },
             model: app.config.enrichment.model.clone(),
         }
     }
@@ -45,7 +60,14 @@ impl Client {
     }
 
     /// Asks for an answer in the form of `schema`.
-    pub(super) async fn ask(&self, system: String, user: String, schema: Schema, cache_key: &str, max_output_tokens: u32) -> Result<Reply, ChatError> {
+    pub(super) async fn ask(
+        &self,
+        system: String,
+        user: String,
+        schema: Schema,
+        cache_key: &str,
+        max_output_tokens: u32,
+    ) -> Result<Reply, ChatError> {
         let request = Request {
             model: self.model.clone(),
             messages: vec![Message::system(system), Message::user(user)],
@@ -60,26 +82,45 @@ impl Client {
         }
         let response = post.send().await.map_err(|error| unreachable(&error))?;
         let status = response.status().as_u16();
-        let headers: Vec<(String, String)> =
-            response.headers().iter().filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect();
+        let headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
         let mut body = Vec::new();
         let mut parts = response.bytes_stream();
         while let Some(part) = parts.next().await {
             body.extend_from_slice(&part.map_err(|error| unreachable(&error))?);
             if body.len() > BODY_BYTES_MAX {
-                return Err(failed(ChatErrorCategory::Malformed, "the answer is larger than 1 MiB"));
+                return Err(failed(
+                    ChatErrorCategory::Malformed,
+                    "the answer is larger than 1 MiB",
+                ));
             }
         }
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         parse_reply(status, &headers, &body)
     }
 }
 
 fn unreachable(error: &reqwest::Error) -> ChatError {
-    let detail = if error.is_timeout() { "no answer in time" } else { "the endpoint cannot be reached" };
+    let detail = if error.is_timeout() {
+        "no answer in time"
+    } else {
+        "the endpoint cannot be reached"
+    };
     failed(ChatErrorCategory::Retryable, detail)
 }
 
 fn failed(category: ChatErrorCategory, detail: &str) -> ChatError {
-    ChatError { category, detail: detail.to_owned(), retry_after: None, retry: RetryHint::Unsaid, limits: RateLimits::default() }
+    ChatError {
+        category,
+        detail: detail.to_owned(),
+        retry_after: None,
+        retry: RetryHint::Unsaid,
+        limits: RateLimits::default(),
+    }
 }

@@ -35,12 +35,18 @@ enum Remedy {
 impl Failure {
     /// Something that may go away by itself.
     pub fn transient(reason: impl Into<String>) -> Failure {
-        Failure { reason: reason.into(), remedy: Remedy::Again }
+        Failure {
+            reason: reason.into(),
+            remedy: Remedy::Again,
+        }
     }
 
     /// Something that will not.
     pub fn hopeless(reason: impl Into<String>) -> Failure {
-        Failure { reason: reason.into(), remedy: Remedy::GiveUp }
+        Failure {
+            reason: reason.into(),
+            remedy: Remedy::GiveUp,
+        }
     }
 
     /// Gives the job back, later or never.
@@ -51,7 +57,10 @@ impl Failure {
             Remedy::GiveUp => (Retry::Dead, true),
             Remedy::Again if spent => (Retry::Dead, true),
             Remedy::Again => (Retry::At(at(app, wait(lease))), true),
-            Remedy::Patience(asked) => (Retry::At(at(app, asked.unwrap_or_else(|| wait(lease)))), false),
+            Remedy::Patience(asked) => (
+                Retry::At(at(app, asked.unwrap_or_else(|| wait(lease)))),
+                false,
+            ),
         };
         let dead = retry == Retry::Dead;
         if dead {
@@ -60,7 +69,11 @@ impl Failure {
         } else {
             tracing::warn!(session.id = %lease.session_id, job.kind = lease.kind, reason = self.reason, "a job failed and will run again");
         }
-        if let Err(error) = app.store.fail(lease, &self.reason, retry, costs_attempt).await {
+        if let Err(error) = app
+            .store
+            .fail(lease, &self.reason, retry, costs_attempt)
+            .await
+        {
             // The lease runs out by itself and the job runs again.
             tracing::error!(job.id = lease.job_id, error = %error, "the failure of a job cannot be written");
         }
@@ -78,12 +91,15 @@ fn wait(lease: &Lease) -> Duration {
     let doublings = lease.attempts.saturating_sub(1).min(16);
     let longest = WAIT_FIRST.saturating_mul(1 << doublings).min(WAIT_LONGEST);
     // The job's id is as good as chance here, and reproducible.
-    let share = u32::try_from(lease.job_id.unsigned_abs().wrapping_mul(0x9E37_79B9) % 512).unwrap_or(0);
+    let share =
+        u32::try_from(lease.job_id.unsigned_abs().wrapping_mul(0x9E37_79B9) % 512).unwrap_or(0);
     longest / 2 + (longest / 2) * share / 512
 }
 
 fn at(app: &App, wait: Duration) -> i64 {
-    app.store.now_us().saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
+    app.store
+        .now_us()
+        .saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
 }
 
 impl From<StoreError> for Failure {
@@ -91,7 +107,9 @@ impl From<StoreError> for Failure {
         let remedy = match error {
             StoreError::Fenced { .. } => Remedy::Lost,
             // A full disk or a slow one is nothing that the job did.
-            StoreError::Full { .. } | StoreError::Busy { .. } | StoreError::Unavailable { .. } => Remedy::Patience(None),
+            StoreError::Full { .. } | StoreError::Busy { .. } | StoreError::Unavailable { .. } => {
+                Remedy::Patience(None)
+            }
             StoreError::NotFound { .. }
             | StoreError::Conflict { .. }
             | StoreError::Corrupt { .. }
@@ -99,7 +117,10 @@ impl From<StoreError> for Failure {
             | StoreError::NewerDatabase { .. }
             | StoreError::NotWritable { .. } => Remedy::Again,
         };
-        Failure { reason: error.to_string(), remedy }
+        Failure {
+            reason: error.to_string(),
+            remedy,
+        }
     }
 }
 
@@ -108,18 +129,30 @@ impl From<ChatError> for Failure {
         let remedy = match error.category {
             ChatErrorCategory::RateLimited => Remedy::Patience(error.retry_after),
             ChatErrorCategory::Retryable | ChatErrorCategory::Malformed => Remedy::Again,
-            ChatErrorCategory::Misconfigured | ChatErrorCategory::Invalid | ChatErrorCategory::Refused | ChatErrorCategory::TooLarge => Remedy::GiveUp,
+            ChatErrorCategory::Misconfigured
+            | ChatErrorCategory::Invalid
+            | ChatErrorCategory::Refused
+            | ChatErrorCategory::TooLarge => Remedy::GiveUp,
         };
         // The vendor's words may quote the request, which holds what people said: only the category is kept.
         let meaning = match error.category {
             ChatErrorCategory::RateLimited => "the endpoint asks for fewer calls",
-            ChatErrorCategory::TooLarge => "the call is larger than the endpoint allows, even with one segment",
-            ChatErrorCategory::Misconfigured => "the endpoint refuses the key, the quota or the model: check [enrichment] and the account",
+            ChatErrorCategory::TooLarge => {
+                "the call is larger than the endpoint allows, even with one segment"
+            }
+            ChatErrorCategory::Misconfigured => {
+                "the endpoint refuses the key, the quota or the model: check [enrichment] and the account"
+            }
             ChatErrorCategory::Retryable => "the endpoint failed or did not answer in time",
-            ChatErrorCategory::Invalid => "the endpoint does not accept the request: it may not know structured output",
+            ChatErrorCategory::Invalid => {
+                "the endpoint does not accept the request: it may not know structured output"
+            }
             ChatErrorCategory::Refused => "the model declined to code this material",
             ChatErrorCategory::Malformed => "the answer is not what was asked for",
         };
-        Failure { reason: format!("{}: {meaning}", error.category.name()), remedy }
+        Failure {
+            reason: format!("{}: {meaning}", error.category.name()),
+            remedy,
+        }
     }
 }

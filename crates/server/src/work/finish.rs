@@ -17,11 +17,22 @@ pub(super) async fn run(app: &App, lease: &Lease) -> Result<(), Failure> {
     let found = segments(&spoken(app, &lease.session_id).await?);
     let numbers: Vec<u32> = found.iter().map(|segment| segment.no).collect();
     let calls = batches(&numbers, app.config.enrichment.batch_segments);
-    let mut jobs: Vec<_> = calls.iter().map(|call| code_job(&lease.session_id, lease.rank, call, 1)).collect();
+    let mut jobs: Vec<_> = calls
+        .iter()
+        .map(|call| code_job(&lease.session_id, lease.rank, call, 1))
+        .collect();
     if jobs.is_empty() && session.turns > 0 {
         jobs.push(report_job(&lease.session_id, lease.rank));
     }
-    let completion = Completion { segments: found.into_iter().map(|segment| row(segment, &session)).collect(), recording, jobs, ..Completion::default() };
+    let completion = Completion {
+        segments: found
+            .into_iter()
+            .map(|segment| row(segment, &session))
+            .collect(),
+        recording,
+        jobs,
+        ..Completion::default()
+    };
     app.store.complete(lease, completion).await?;
     Ok(())
 }
@@ -70,11 +81,26 @@ async fn recording(app: &App, session_id: &SessionId) -> Result<Option<Recording
             tracing::error!(session.id = %session_id, error = %error, "the recording cannot be finished; its chunks are kept");
             return Ok(None);
         }
-        Err(_) => return Err(Failure::transient("finishing the recording panicked; the log has the place")),
+        Err(_) => {
+            return Err(Failure::transient(
+                "finishing the recording panicked; the log has the place",
+            ));
+        }
     };
     let object = format!("sessions/{session_id}/recording.ogg");
     let bytes = finished.ogg.len() as u64;
-    app.store.put_object(&object, Bytes::from(finished.ogg)).await?;
-    let peaks = Peaks { ms_per_peak: finished.peaks.ms_per_peak, participant: finished.peaks.participant, interviewer: finished.peaks.interviewer };
-    Ok(Some(RecordingRow { object, duration_ms: finished.duration_ms, bytes, peaks }))
+    app.store
+        .put_object(&object, Bytes::from(finished.ogg))
+        .await?;
+    let peaks = Peaks {
+        ms_per_peak: finished.peaks.ms_per_peak,
+        participant: finished.peaks.participant,
+        interviewer: finished.peaks.interviewer,
+    };
+    Ok(Some(RecordingRow {
+        object,
+        duration_ms: finished.duration_ms,
+        bytes,
+        peaks,
+    }))
 }
