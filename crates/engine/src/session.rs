@@ -28,6 +28,7 @@ mod phase;
 mod playout;
 pub mod prompt;
 mod pump;
+mod responses;
 mod speech;
 mod state;
 mod talk;

@@ -112,7 +112,7 @@ impl Session {
         self.playout_moved = self.now;
         if self.playout.get(item).is_none() {
             // Sound and words come on two ways: this sound was faster than its first word.
-            if !self.playout.has_room() {
+            if self.playout.is_over(item) || !self.playout.has_room() {
                 return;
             }
             self.playout.push(Utterance {

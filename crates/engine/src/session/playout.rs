@@ -3,6 +3,8 @@
 //! Words and sound arrive on different ways and in any order. An utterance becomes a turn when its sound began, and the
 //! turn is complete when both its words and its sound are over.
 
+use std::collections::VecDeque;
+
 use crate::ids::{ItemId, LinkNo, ResponseId, TurnNo};
 use crate::time::Mono;
 
@@ -13,6 +15,9 @@ pub(crate) const UTTERANCES_MAX: usize = 64;
 
 /// Bytes of text kept of one utterance. A minute of speech has about a thousand.
 pub(crate) const TEXT_MAX_BYTES: usize = 32 * 1_024;
+
+/// Names remembered of utterances that are over.
+const OVER_KEPT: usize = 32;
 
 /// Characters spoken in a second, to estimate the length of audio that nobody has told us: about 150 words a minute.
 const CHARS_PER_SECOND: u64 = 15;
@@ -127,6 +132,8 @@ impl Utterance {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Playout {
     queue: Vec<Utterance>,
+    /// Names of the latest utterances that are over or were dropped, so that a late report does not revive one.
+    over: VecDeque<ItemId>,
 }
 
 impl Playout {
@@ -191,14 +198,32 @@ impl Playout {
                 utterance.sound = Sound::Unheard;
             }
         }
-        self.queue.retain(|u| {
-            u.words == Words::Coming || !matches!(u.sound, Sound::Unheard | Sound::Refused)
-        });
+        while let Some(place) = self.queue.iter().position(|u| {
+            u.words != Words::Coming && matches!(u.sound, Sound::Unheard | Sound::Refused)
+        }) {
+            let unheard = self.queue.remove(place);
+            self.forget(unheard.item);
+        }
         let place = self
             .queue
             .iter()
             .position(|u| u.words != Words::Coming && matches!(u.sound, Sound::Ended { .. }))?;
-        Some(self.queue.remove(place))
+        let spoken = self.queue.remove(place);
+        self.forget(spoken.item.clone());
+        Some(spoken)
+    }
+
+    /// Whether an utterance is over or was dropped.
+    pub(crate) fn is_over(&self, item: &ItemId) -> bool {
+        self.over.contains(item)
+    }
+
+    /// Notes that an utterance is over, or will not be played.
+    pub(crate) fn forget(&mut self, item: ItemId) {
+        if self.over.len() >= OVER_KEPT {
+            self.over.pop_front();
+        }
+        self.over.push_back(item);
     }
 
     /// Takes everything; the session is over.

@@ -3,8 +3,11 @@
 
 mod drive;
 mod ends;
+mod every;
 mod interview;
 mod links;
 mod moves;
 mod pauses;
+mod replay;
 mod turns;
+mod walk;

@@ -113,8 +113,6 @@ fn the_clock_of_the_phase_stands_still() {
         .wait_s(100)
         .offer(2)
         .up();
-    let at = |timer| move |(_, fired): &(engine::time::Mono, Timer)| *fired == timer;
-    let _ = at(Timer::PhaseTarget);
     drive.respond("a1", "Again.", 500).play("a1", 500);
     for n in 0..5 {
         drive

@@ -271,3 +271,16 @@ fn sound_that_is_faster_than_its_first_word_is_a_turn_all_the_same() {
     drive.wait_ms(400).play_end("a1", 400, false);
     assert_eq!(drive.turns().pop().unwrap().text, "Quick.");
 }
+
+#[test]
+fn a_dropped_utterance_that_media_plays_after_all_is_no_turn() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    drive.respond("a1", "Lost.", 1_000).wait_s(5);
+    assert!(
+        drive
+            .last
+            .contains(&Output::DropUtterance { item: "a1".into() })
+    );
+    drive.play("a1", 1_000);
+    assert_eq!(drive.turns().len(), 1);
+}
