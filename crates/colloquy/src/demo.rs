@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// Exit after the report: 0 only if the interview was completed and the report is there.
     #[arg(long)]
     once: bool,
+    /// Send no synthetic participant: print the links and serve.
+    #[arg(long, conflicts_with = "once")]
+    serve_only: bool,
     /// Where database and recordings go.
     #[arg(long, default_value = "demo-data")]
     data: PathBuf,
@@ -63,7 +66,7 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let simulator = TcpListener::bind("127.0.0.1:0").await.context("the simulator cannot listen on loopback")?;
     let simulator_url = format!("http://{}/v1", simulator.local_addr()?);
     let simulator_stop = CancellationToken::new();
-    let simulator = tokio::spawn(sim::provider::serve(simulator, SimConfig::default(), simulator_stop.clone()));
+    let simulator = sim::provider::serve(simulator, SimConfig::default(), simulator_stop.clone());
 
     let config = configuration(arguments, simulator_url)?;
     start_log(&config)?;
@@ -87,7 +90,7 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     running.stop().await;
     simulator_stop.cancel();
-    simulator.await.context("the simulator panicked")??;
+    simulator.await.context("the simulator panicked")?.context("the simulator failed")?;
     result
 }
 
@@ -118,11 +121,16 @@ async fn interview(arguments: &Arguments, client: &Client, stop: &CancellationTo
     }
     let yours = client.invite("remote-work-tools", "full").await?;
     let shorter = client.invite("first-job", "full").await?;
+    let rehearsal = client.invite("remote-work-tools", "rehearsal").await?;
     output::line("\nColloquy is running, with the provider simulator as its speech model.\n");
     output::line(format!("  be a participant   {}", yours.link));
     output::line(format!("  a shorter study    {}", shorter.link));
+    output::line(format!("  a two-minute try   {}", rehearsal.link));
     output::line(format!("  be the researcher  {}\n", client.console_link()));
 
+    if arguments.serve_only {
+        return Ok(ExitCode::SUCCESS);
+    }
     let invitation = client.invite("remote-work-tools", "rehearsal").await?;
     output::line(format!("A synthetic participant ({}) takes part now, over WebRTC, in a rehearsal of about two minutes:\n", arguments.persona));
     let config = ParticipantConfig {

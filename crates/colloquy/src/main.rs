@@ -7,6 +7,7 @@ mod participant;
 mod serve;
 mod sim;
 mod study;
+mod voices;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ enum Command {
     Sim(sim::Arguments),
     /// Send a synthetic participant through an interview.
     Participant(participant::Arguments),
+    /// List rendered speech, or write it as WAV for a fake microphone.
+    Voices(voices::Arguments),
     /// Start everything with the simulator, run one whole interview, and print what came out.
     Demo(demo::Arguments),
 }
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Study(arguments) => study::run(arguments),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Participant(arguments) => participant::run(arguments),
+        Command::Voices(arguments) => voices::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     match result {

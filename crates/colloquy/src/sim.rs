@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .await
             .with_context(|| format!("cannot listen on {}: another program uses this port; choose another with --listen", arguments.listen))?;
         output::line(format!("simulator: COLLOQUY__PROVIDER__OPENAI_BASE_URL=http://{}/v1 with any key", listener.local_addr()?));
-        serve(listener, SimConfig::default(), stop).await?;
+        serve(listener, SimConfig::default(), stop).await.context("the simulator panicked")??;
         Ok(ExitCode::SUCCESS)
     })
 }
