@@ -32,6 +32,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 const SILENCE_LIMIT: Duration = Duration::from_secs(15);
 /// How often unsent text is tried again while the channel's buffer is full.
 const TEXT_RETRY: Duration = Duration::from_millis(100);
+/// How often timers that are due already are run within one call.
+const DUE_ROUNDS_MAX: u8 = 3;
 /// "Never", as a deadline.
 const NEVER: Duration = Duration::from_secs(24 * 3_600);
 
@@ -414,9 +416,18 @@ impl Peer {
         self.opus_pt
     }
 
+    /// Drains to the next timer. What was written only leaves when time moves, so a timer that is due already is run at
+    /// once: a frame must not wait for the caller's next round.
     fn drain(&mut self, now: Instant, out: &mut Vec<PeerOutput>) {
+        let mut rounds = 0;
         loop {
             match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) if at <= now && rounds < DUE_ROUNDS_MAX => {
+                    rounds += 1;
+                    if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+                        tracing::debug!(error = %error, "a timer of the connection failed");
+                    }
+                }
                 Ok(Output::Timeout(at)) => {
                     // A timer in the past would spin the caller; one millisecond is below every timer in use.
                     self.rtc_deadline = at.max(now + Duration::from_millis(1));

@@ -62,12 +62,17 @@ pub fn read(bytes: &[u8]) -> Tracks {
     reader.delete_unread_packets();
     let mut tracks = Tracks::default();
     let mut pages = [Page::default(), Page::default()];
+    let mut position = 0;
     loop {
         let packet = match reader.read_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) | Err(OggReadError::ReadError(_)) => break,
-            // A page that is broken. The reader has consumed at least its header, so this ends.
+            // A page that is broken, or no page at all: then the reader does not advance, and this is the end.
             Err(_) => {
+                let before = std::mem::replace(&mut position, reader.get_mut().position());
+                if position == before {
+                    break;
+                }
                 reader.delete_unread_packets();
                 pages = Default::default();
                 continue;

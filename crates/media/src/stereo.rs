@@ -78,7 +78,10 @@ pub fn finish(recording: &[u8]) -> Result<Finished, FinishError> {
     while !file.is_complete() {
         left.frame(&mut stereo, 0)?;
         right.frame(&mut stereo, 1)?;
-        peaks.frame(&stereo);
+        // The last packet may carry nothing but the codec's delay.
+        if file.packets * FRAME_48K < samples {
+            peaks.frame(&stereo);
+        }
         file.frame(&stereo)?;
     }
     Ok(Finished {

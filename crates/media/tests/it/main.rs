@@ -1,0 +1,10 @@
+//! Two peers in virtual time over a seeded link: no sockets, no sleeps, no clock but the harness'.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod call;
+mod connecting;
+mod listening;
+mod offers;
+mod playing;
+mod recording;
+mod sound;
