@@ -17,6 +17,10 @@ use engine::session::{Input, Output, Session, State};
 use engine::time::Mono;
 
 #[path = "../tests/it/walk/world.rs"]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the world looks at what concerns it"
+)]
 mod world;
 
 use world::World;

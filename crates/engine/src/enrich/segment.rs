@@ -50,12 +50,12 @@ pub fn segments(turns: &[Spoken]) -> Vec<Segment> {
         .filter(|turn| turn.speaker == Speaker::Participant)
     {
         let parts = split(&turn.text);
-        let words: usize = parts.iter().map(|part| words(part)).sum();
+        let words: usize = parts.iter().map(|part| part.words).sum();
         let span_ms = turn.end_ms.saturating_sub(turn.start_ms);
         let at = |before: usize| turn.start_ms + span_ms * (before as u64) / (words.max(1) as u64);
         let mut before = 0;
         for part in parts {
-            let after = before + self::words(&part);
+            let after = before + part.words;
             let no = u32::try_from(found.len())
                 .unwrap_or(u32::MAX)
                 .saturating_add(1);
@@ -65,7 +65,7 @@ pub fn segments(turns: &[Spoken]) -> Vec<Segment> {
                 phase: turn.phase.clone(),
                 start_ms: at(before),
                 end_ms: at(after),
-                text: part,
+                text: turn.text.get(part.start..part.end).unwrap_or_default().to_owned(),
             });
             before = after;
         }
@@ -73,45 +73,66 @@ pub fn segments(turns: &[Spoken]) -> Vec<Segment> {
     found
 }
 
-fn words(text: &str) -> usize {
-    text.split_whitespace().count()
+/// A stretch of a text, by bytes, from its first word to its last.
+#[derive(Clone, Copy)]
+struct Part {
+    start: usize,
+    end: usize,
+    words: usize,
 }
 
 /// Splits at sentence ends into parts of at most [`SEGMENT_WORDS_MAX`] words; a sentence that is longer is split at words.
-fn split(text: &str) -> Vec<String> {
-    if text.trim().is_empty() {
-        return Vec::new();
-    }
-    let mut parts: Vec<String> = Vec::new();
-    let mut part = String::new();
-    let mut count = 0;
-    for sentence in sentences(text) {
-        for piece in pieces(sentence) {
-            let more = words(&piece);
-            if count > 0 && count + more > SEGMENT_WORDS_MAX {
-                parts.push(part.trim().to_owned());
-                part.clear();
-                count = 0;
+/// Parts are stretches of the text as it is, so that what is verbatim in a segment is verbatim in its turn.
+fn split(text: &str) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for piece in sentences(text).flat_map(|(at, sentence)| pieces(at, sentence)) {
+        match parts.last_mut() {
+            Some(part) if part.words + piece.words <= SEGMENT_WORDS_MAX => {
+                part.end = piece.end;
+                part.words += piece.words;
             }
-            part.push_str(&piece);
-            part.push(' ');
-            count += more;
+            _ => parts.push(piece),
         }
     }
-    parts.push(part.trim().to_owned());
-    parts.retain(|part| !part.is_empty());
     parts
 }
 
-fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(['.', '?', '!', '\u{3002}', '\u{ff1f}', '\u{ff01}'])
-        .map(str::trim)
+/// Sentences with the byte at which each begins. A full stop within a number or a name ends nothing.
+fn sentences(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut start = 0;
+    let ends = text.char_indices().filter_map(move |(at, c)| {
+        let after = at + c.len_utf8();
+        let next = text.get(after..).and_then(|rest| rest.chars().next());
+        let ends = match c {
+            '.' | '?' | '!' => next.is_none_or(char::is_whitespace),
+            '\u{3002}' | '\u{ff1f}' | '\u{ff01}' => true,
+            _ => next.is_none(),
+        };
+        ends.then_some(after)
+    });
+    ends.filter_map(move |end| {
+        let sentence = (start, text.get(start..end)?);
+        start = end;
+        Some(sentence)
+    })
 }
 
-fn pieces(sentence: &str) -> Vec<String> {
-    let words: Vec<&str> = sentence.split_whitespace().collect();
-    words
-        .chunks(SEGMENT_WORDS_MAX)
-        .map(|chunk| chunk.join(" "))
-        .collect()
+/// A sentence that begins at byte `at`, in stretches that are not too long.
+fn pieces(at: usize, sentence: &str) -> Vec<Part> {
+    let words: Vec<(usize, usize)> = sentence
+        .split_whitespace()
+        .map(|word| {
+            let start = at + word.as_ptr().addr() - sentence.as_ptr().addr();
+            (start, start + word.len())
+        })
+        .collect();
+    let part = |words: &[(usize, usize)]| {
+        let ((start, _), (_, end)) = (words.first()?, words.last()?);
+        Some(Part {
+            start: *start,
+            end: *end,
+            words: words.len(),
+        })
+    };
+    words.chunks(SEGMENT_WORDS_MAX).filter_map(part).collect()
 }

@@ -109,6 +109,9 @@ impl Session {
     }
 
     pub(super) fn on_playout_started(&mut self, item: &ItemId, at: Mono, out: &mut Vec<Output>) {
+        if self.started.is_none() {
+            return;
+        }
         self.playout_moved = self.now;
         if self.playout.get(item).is_none() {
             // Sound and words come on two ways: this sound was faster than its first word.

@@ -162,8 +162,9 @@ impl Session {
         }
     }
 
+    /// Begins a turn of the participant, unless it has begun. Before the interview nothing is said.
     fn begin_turn(&mut self, item: ItemId) {
-        if !self.speech.knows(&item) {
+        if self.started.is_some() && !self.speech.knows(&item) {
             let turn = self.next_turn();
             self.speech
                 .begin(self.now, item, turn, self.phases.current());

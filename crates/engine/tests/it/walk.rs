@@ -75,6 +75,7 @@ impl Log {
 }
 
 impl Drop for Log {
+    #[expect(clippy::print_stderr, reason = "shown only when a test fails")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             for (now, input, outputs) in &self.0 {
