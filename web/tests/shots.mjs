@@ -52,6 +52,7 @@ async function shoot(context, scene, size) {
     await page.waitForTimeout(200);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     if (overflow > 0) found.push(`wider than the window by ${overflow} px`);
+    await page.evaluate(() => window.scrollTo(0, 0));
     await page.screenshot({ path: `${folder}/${scene.name}-${size.name}.png`, fullPage: scene.full ?? true });
     // Through the debugger, which the page's policy does not bind.
     await page.evaluate(AXE);

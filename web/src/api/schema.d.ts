@@ -11,8 +11,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Changes of sessions as they happen. */
-        get: operations["events"];
+        /**
+         * `event: session` with the session's summary at each change; `event: missed` when the reader was too slow and must
+         *     read the list again.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": unknown;
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -28,8 +49,34 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the participant's page shows. */
-        get: operations["participation"];
+        /** The session of this link. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ParticipationBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -47,8 +94,46 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Records consent, or that it was declined. */
-        post: operations["consent"];
+        /** Give or decline consent. The same decision again changes nothing. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ConsentBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ParticipationBody"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                410: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -64,15 +149,86 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Connects the participant's media (WHIP). */
-        post: operations["offer"];
+        /** Connect: an SDP offer with audio, answered by an SDP answer. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/sdp": string;
+                };
+            };
+            responses: {
+                /** @description SDP answer; `Location` names the peer */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/sdp": string;
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                410: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/participation/peers/{n}": {
+    "/api/v1/participation/peers/{peer}": {
         parameters: {
             query?: never;
             header?: never;
@@ -82,11 +238,58 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Closes the participant's media connection. */
-        delete: operations["close_peer"];
+        /** Hang up. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    peer: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
-        patch?: never;
+        /** ICE restart is not offered yet; a new offer replaces the connection. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    peer: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                405: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         trace?: never;
     };
     "/api/v1/participation/requests": {
@@ -98,8 +301,36 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What the page's buttons ask for, when the data channel is gone. */
-        post: operations["request"];
+        /** Ask for something while the interview runs; the data channel is the usual way. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RequestBody"];
+                };
+            };
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -114,7 +345,42 @@ export interface paths {
             cookie?: never;
         };
         /** Sessions, newest first. */
-        get: operations["sessions"];
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `next_before` of the page before. */
+                    before?: string | null;
+                    /** @description 1 to 200; 50 if absent. */
+                    limit?: number | null;
+                    /** @description Only in this state. */
+                    state?: string | null;
+                    /** @description Only of this study. */
+                    study_id?: string | null;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SessionsBody"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -130,8 +396,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One session. */
-        get: operations["session"];
+        /** One session with its phases, questions and recording. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SessionBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -147,8 +441,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The ledger by component. */
-        get: operations["costs"];
+        /** What it cost, by component. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CostsBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -166,8 +488,34 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends a live session. */
-        post: operations["end_session"];
+        /** End a running interview: the closing statement is spoken, then it is over. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -181,8 +529,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The committed facts. */
-        get: operations["journal"];
+        /** Everything that was committed, in order. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JournalBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -198,8 +574,44 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The stereo recording; ranges are supported. */
-        get: operations["recording"];
+        /** Both tracks as one stereo file: participant left, interviewer right. Parts by `Range`. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "audio/ogg": unknown;
+                    };
+                };
+                206: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "audio/ogg": unknown;
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -215,8 +627,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What came out. */
-        get: operations["report"];
+        /** The report, once it is ready. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ReportBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -232,8 +672,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The conversation in speech order. */
-        get: operations["turns"];
+        /** The conversation in speech order, with codings once they are there. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TurnsBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -249,8 +717,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Peaks of both tracks. */
-        get: operations["waveform"];
+        /** Loudness of both tracks over time. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WaveformBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -266,11 +762,67 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All studies. */
-        get: operations["studies"];
+        /** All studies, each in its latest version. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StudiesBody"];
+                    };
+                };
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
-        /** Stores a study file. */
-        post: operations["put_study"];
+        /** Put a study file. The same text again is the same version; a changed one is a new version for new sessions. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "text/yaml": string;
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StudyBody"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -284,8 +836,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One study. */
-        get: operations["study"];
+        /** One study with its protocol. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StudyBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         post?: never;
         delete?: never;
@@ -303,8 +883,48 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes participant links. */
-        post: operations["create_sessions"];
+        /** Make sessions and their participant links. The links are shown only in this answer. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewSessionsBody"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CreatedSessionsBody"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -315,311 +935,471 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description What the participant is given at the end. */
+        /** @description What a participant gets at the end. */
         Completion: {
             code?: string | null;
             message: string;
             redirect_url?: string | null;
         };
+        /** @description The participant's decision. */
         ConsentBody: {
             accepted: boolean;
         };
+        /** @description What one component cost. */
         CostComponent: {
             component: string;
             /** Format: int64 */
             cost_micro_usd: number;
             /** Format: int64 */
             quantity: number;
+            /** @description tokens or milliseconds. */
             unit: string;
         };
+        /** @description What a session cost. */
         Costs: {
             components: components["schemas"]["CostComponent"][];
             /** Format: int64 */
             total_micro_usd: number;
         };
+        /** @description `{costs}`. */
         CostsBody: {
             costs: components["schemas"]["Costs"];
         };
+        /** @description A new session and its link. The link is shown only here: the server keeps a hash. */
         CreatedSession: {
             id: string;
             link: string;
         };
+        /** @description `{sessions}`. */
         CreatedSessionsBody: {
             sessions: components["schemas"]["CreatedSession"][];
         };
+        /** @description `{entries}`. */
         JournalBody: {
             entries: components["schemas"]["JournalEntry"][];
         };
+        /** @description One committed fact. */
         JournalEntry: {
-            /**
-             * Format: date-time
-             * @description When it was written.
-             */
             at: string;
-            body: unknown;
+            body: Record<string, never>;
             kind: string;
             /** Format: int64 */
             seq: number;
         };
-        /** @description One mistake in a study file. */
+        /** @description One mistake, or one warning, in a configuration or study file. */
         Mistake: {
-            /** Format: int64 */
+            /** @description Column, counted from 1; 0 if unknown. */
             column: number;
+            /** @description The field, such as `phases[1].minutes.max`. */
             field: string;
-            /** Format: int64 */
+            /** @description Line, counted from 1; 0 if it is not in the file (an environment variable, something missing altogether). */
             line: number;
+            /** @description What is wrong. */
             message: string;
+            /** @description What to do. */
             remedy: string;
         };
+        /** @description How many sessions to make, and of what kind. */
         NewSessionsBody: {
+            /**
+             * Format: int32
+             * @description 1 to 500; 1 if absent.
+             */
             count?: number | null;
+            /**
+             * Format: int32
+             * @description Hours until the invitation lapses; never if absent.
+             */
             expires_in_hours?: number | null;
+            /** @description The researcher's own id of the participant; only with a count of 1. */
             external_id?: string | null;
+            /** @description One of the study's languages; its first if absent. */
             language?: string | null;
+            /** @description `full` (if absent) or `rehearsal`. */
             length?: string | null;
         };
-        /** @description What a participant may know of the own session. */
+        /** @description A participant's own view of a session. */
         Participation: {
-            completion?: null | components["schemas"]["Completion"];
+            completion?: components["schemas"]["Completion"] | null;
+            /** @description pending, given or declined. */
             consent: string;
+            /** @description Why it ended; see the glossary in the documentation. */
             outcome?: string | null;
-            /** Format: date-time */
+            /** @description Until when an unopened invitation is good. */
             returnable_until?: string | null;
             session_id: string;
+            /** @description invited, waiting, active, paused, closing or ended. */
             state: string;
             study: components["schemas"]["ParticipationStudy"];
         };
+        /** @description `{participation}`. */
         ParticipationBody: {
             participation: components["schemas"]["Participation"];
         };
+        /** @description A phase in a list. */
         ParticipationPhase: {
+            /** @description Its id. */
             id: string;
+            /** @description Its title. */
             title: string;
         };
+        /** @description What a participant needs to know of the study. */
         ParticipationStudy: {
             consent_text: string;
-            contact?: string | null;
+            /** @description Whom to ask. */
+            contact: string;
+            /** @description BCP 47. */
             language: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description By plan.
+             */
             minutes_target: number;
+            /** @description Who asks. */
             organisation: string;
             phases: components["schemas"]["ParticipationPhase"][];
             title: string;
             welcome: string;
         };
-        /** @description RFC 9457 problem details: what happened, what it means, what to do. */
+        /** @description What happened, what it means (`detail`) and what to do (`remedy`). */
         Problem: {
+            /** @description What happened here, and what it means. */
             detail: string;
+            /** @description Mistakes in a file, each with its place. */
             mistakes?: components["schemas"]["Mistake"][];
+            /** @description What to do. */
             remedy: string;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description HTTP status.
+             */
             status: number;
+            /** @description The kind in a few words. */
             title: string;
+            /** @description Names the kind: `/problems/link-unknown`. */
             type: string;
         };
+        /** @description A finished recording. */
         RecordingInfo: {
             /** Format: int64 */
             bytes: number;
             /** Format: int64 */
             duration_ms: number;
         };
+        /** @description What came of one interview. */
         Report: {
+            /** @description Each question of the guide. */
             coverage: components["schemas"]["ReportCoverage"][];
+            /** @description Numbers of the session. */
             figures: components["schemas"]["ReportFigures"];
-            /**
-             * Format: date-time
-             * @description When it was assembled.
-             */
+            /** @description RFC 3339, UTC. */
             generated_at: string;
+            /** @description How the codes were made. */
             method: components["schemas"]["ReportMethod"];
+            /** @description Key quotes in speech order, each a verbatim part of its turn. */
             quotes: components["schemas"]["ReportQuote"][];
+            /** @description Participant segments by sentiment. */
             sentiment: components["schemas"]["SentimentCounts"];
+            /** @description A few sentences. */
             summary: string;
+            /** @description Topics by number of segments, most first. */
             topics: components["schemas"]["ReportTopic"][];
         };
+        /** @description `{report}`. */
         ReportBody: {
             report: components["schemas"]["Report"];
         };
+        /** @description A question and whether it was covered. */
         ReportCoverage: {
+            /**
+             * @description Whether it was covered.
+             *     Whether it was covered.
+             */
             covered: boolean;
+            /**
+             * @description The phase that asks it.
+             *     The phase that asks it.
+             */
             phase: string;
+            /**
+             * @description The question.
+             *     As the study asks it.
+             */
             question: string;
+            /**
+             * @description Whether the phase waits for it.
+             *     Whether the study requires it.
+             */
             required: boolean;
+            /**
+             * @description Id of the question.
+             *     Id in the topic guide.
+             */
             topic: string;
         };
+        /** @description Numbers of the session. */
         ReportFigures: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Interview and coding.
+             */
             cost_micro_usd: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description First participant audio to first interviewer audio.
+             *     First audio of the participant to first audio of the interviewer.
+             */
             first_voice_ms?: number | null;
+            /**
+             * Format: double
+             * @description Length of the timeline.
+             *     Length of the interview.
+             */
             minutes: number;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description Phases entered at least once.
+             *     Different phases.
+             */
             phases_visited: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description End of speech to interviewer audio, median.
+             *     End of the participant's speech to first audio of the interviewer: half were faster.
+             */
             response_latency_p50_ms?: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description The same, 95th percentile.
+             *     The same: 95 of 100 were faster.
+             */
             response_latency_p95_ms?: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description Turns of both sides.
+             *     Of both sides.
+             */
             turns: number;
         };
+        /** @description How the codes were made. */
         ReportMethod: {
+            /** @description The model that coded; several are joined by `, `. */
             model: string;
+            /**
+             * @description Versions of the instructions.
+             *     Of the instructions.
+             */
             prompt_version: string;
+            /**
+             * @description Versions of the form of the answer.
+             *     Of the form of the answers.
+             */
             schema_version: string;
         };
+        /** @description A key quote. */
         ReportQuote: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description End of the segment.
+             *     Of its segment, on the recording's timeline.
+             */
             end_ms: number;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description The segment.
+             *     The segment it is a part of.
+             */
             segment: number;
-            sentiment?: string | null;
-            /** Format: int64 */
+            /** @description negative, neutral, positive or mixed. */
+            sentiment: string;
+            /**
+             * Format: int64
+             * @description Of its segment, on the recording's timeline.
+             */
             start_ms: number;
+            /**
+             * @description The words.
+             *     Its words.
+             */
             text: string;
+            /**
+             * @description Topics of the segment.
+             *     Of its segment.
+             */
             topics: string[];
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description The turn.
+             *     The turn it was said in.
+             */
             turn: number;
         };
+        /** @description One topic of the session. */
         ReportTopic: {
+            /** @description What people read. */
             label: string;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description How many segments carry it.
+             */
             segments: number;
+            /** @description The sentiment of those segments. */
             sentiment: components["schemas"]["SentimentCounts"];
+            /** @description Id in the codebook, or the open label. */
             topic: string;
         };
+        /** @description What the participant asks for when the data channel is not there. */
         RequestBody: {
-            request: string;
+            /** @description mute, unmute, repeat or end. */
+            request: components["schemas"]["RequestName"];
         };
+        /**
+         * @description What can be asked.
+         * @enum {string}
+         */
+        RequestName: "mute" | "unmute" | "repeat" | "end";
+        /** @description A coded part of a turn. */
         Segment: {
-            quote?: null | components["schemas"]["SegmentQuote"];
+            quote?: components["schemas"]["SegmentQuote"] | null;
+            /**
+             * Format: double
+             * @description -1 to 1.
+             */
             score?: number | null;
-            /** Format: int64 */
+            /** Format: int32 */
             segment: number;
+            /** @description negative, neutral, positive or mixed; null until coded. */
             sentiment?: string | null;
             text: string;
             topics: string[];
         };
+        /** @description A key quote: a verbatim part of its segment. */
         SegmentQuote: {
-            /** Format: int64 */
+            /** Format: int32 */
             end_char: number;
-            /** Format: int64 */
+            /** Format: int32 */
             start_char: number;
             text: string;
         };
+        /** @description Segments by sentiment. */
         SentimentCounts: {
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description Positive and negative at once.
+             *     Both.
+             */
             mixed: number;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description Negative ones.
+             *     Negative.
+             */
             negative: number;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description Neutral ones.
+             *     Neither.
+             */
             neutral: number;
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description Positive ones.
+             *     Positive.
+             */
             positive: number;
+            /**
+             * Format: int32
+             * @description Segments that could not be coded.
+             */
+            uncoded: number;
         };
+        /** @description `{session}`. */
         SessionBody: {
             session: components["schemas"]["SessionDetail"];
         };
-        SessionDetail: {
-            /** Format: int64 */
-            cost_micro_usd: number;
-            /**
-             * Format: date-time
-             * @description When the link was made.
-             */
-            created_at: string;
-            /** Format: int64 */
-            duration_ms?: number | null;
-            /** Format: date-time */
-            ended_at?: string | null;
-            external_id?: string | null;
-            /** Format: int64 */
-            first_voice_ms?: number | null;
-            id: string;
-            language: string;
-            length: string;
-            outcome?: string | null;
-            phase?: string | null;
-            phase_title?: string | null;
+        /** @description A session with what it went through. */
+        SessionDetail: components["schemas"]["SessionSummary"] & {
             phases: components["schemas"]["SessionPhase"][];
-            recording?: null | components["schemas"]["RecordingInfo"];
-            report: string;
-            /** Format: date-time */
-            started_at?: string | null;
-            state: string;
-            study_id: string;
-            study_title: string;
-            /** Format: int64 */
-            study_version: number;
+            recording?: components["schemas"]["RecordingInfo"] | null;
             topics: components["schemas"]["SessionTopic"][];
-            /** Format: int64 */
-            turns: number;
         };
+        /** @description A phase that a session entered. */
         SessionPhase: {
-            /** Format: int64 */
-            entered_at_ms?: number | null;
+            /**
+             * Format: int64
+             * @description On the recording's timeline.
+             */
+            entered_at_ms: number;
             id: string;
             title: string;
         };
+        /** @description `{sessions, next_before}`. */
         SessionsBody: {
+            /** @description For the next page; null on the last. */
             next_before?: string | null;
             sessions: components["schemas"]["SessionSummary"][];
         };
+        /** @description A session in a list and in the event stream. */
         SessionSummary: {
             /** Format: int64 */
             cost_micro_usd: number;
-            /**
-             * Format: date-time
-             * @description When the link was made.
-             */
             created_at: string;
             /** Format: int64 */
             duration_ms?: number | null;
-            /** Format: date-time */
             ended_at?: string | null;
             external_id?: string | null;
             /** Format: int64 */
             first_voice_ms?: number | null;
             id: string;
             language: string;
+            /** @description full or rehearsal. */
             length: string;
             outcome?: string | null;
             phase?: string | null;
             phase_title?: string | null;
+            /** @description none, working, ready or failed. */
             report: string;
-            /** Format: date-time */
             started_at?: string | null;
+            /** @description invited, waiting, active, paused, closing or ended. */
             state: string;
             study_id: string;
             study_title: string;
-            /** Format: int64 */
+            /** Format: int32 */
             study_version: number;
-            /** Format: int64 */
+            /** Format: int32 */
             turns: number;
         };
+        /** @description A question and whether it was covered. */
         SessionTopic: {
             covered: boolean;
             id: string;
             phase: string;
             question: string;
         };
+        /** @description `{studies}`. */
         StudiesBody: {
             studies: components["schemas"]["StudySummary"][];
         };
+        /** @description `{study}`. */
         StudyBody: {
             study: components["schemas"]["StudyDetail"];
         };
+        /** @description A study with its protocol. */
         StudyDetail: {
             id: string;
             languages: string[];
             minutes: components["schemas"]["StudyMinutes"];
             organisation: string;
             phases: components["schemas"]["StudyPhase"][];
+            /** @description The file as it was put. */
             source: string;
             title: string;
-            /** Format: int64 */
+            /** Format: int32 */
             version: number;
+            /** @description What is allowed but probably not meant. */
             warnings: string[];
         };
+        /** @description How long an interview takes. */
         StudyMinutes: {
             /** Format: int64 */
             max: number;
@@ -628,60 +1408,77 @@ export interface components {
             /** Format: int64 */
             target: number;
         };
+        /** @description A phase of a study. */
         StudyPhase: {
             id: string;
             objective: string;
             title: string;
             topics: components["schemas"]["StudyTopic"][];
         };
+        /** @description A study in the list. */
         StudySummary: {
-            /** Format: int64 */
-            completed: number;
             /**
-             * Format: date-time
-             * @description When this version was stored.
+             * Format: int64
+             * @description Sessions with outcome `complete`.
              */
+            completed: number;
             created_at: string;
             id: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Sessions under way.
+             */
             live: number;
             /** Format: int64 */
             sessions: number;
             title: string;
-            /** Format: int64 */
+            /** Format: int32 */
             version: number;
         };
+        /** @description A question of a study. */
         StudyTopic: {
             id: string;
             question: string;
             required: boolean;
         };
+        /** @description One utterance. */
         Turn: {
             /** Format: int64 */
             end_ms: number;
+            /** @description complete, interrupted or abandoned. */
             ending: string;
             phase: string;
             phase_title: string;
             segments: components["schemas"]["Segment"][];
+            /** @description participant or interviewer. */
             speaker: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description On the recording's timeline.
+             */
             start_ms: number;
+            /** @description What was heard. */
             text: string;
-            /** Format: int64 */
+            /** Format: int32 */
             turn: number;
+            /** @description What was generated and not heard. */
             unheard: string;
         };
+        /** @description `{turns}`. */
         TurnsBody: {
             turns: components["schemas"]["Turn"][];
         };
+        /** @description Loudness over time, for drawing. */
         Waveform: {
             /** Format: int64 */
             duration_ms: number;
             interviewer: number[];
-            /** Format: int64 */
+            /** Format: int32 */
             ms_per_peak: number;
+            /** @description 0 to 255 each. */
             participant: number[];
         };
+        /** @description `{waveform}`. */
         WaveformBody: {
             waveform: components["schemas"]["Waveform"];
         };
@@ -693,795 +1490,4 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export interface operations {
-    events: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Server-sent events of type `session`, data is a SessionSummary. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": string;
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    participation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The session behind the link. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ParticipationBody"];
-                };
-            };
-            /** @description The link is unknown. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The link has expired. */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    consent: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsentBody"];
-            };
-        };
-        responses: {
-            /** @description The session as it is now. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ParticipationBody"];
-                };
-            };
-            /** @description The link is unknown. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The session has ended. */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    offer: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/sdp": string;
-            };
-        };
-        responses: {
-            /** @description The SDP answer. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/sdp": string;
-                };
-            };
-            /** @description Not SDP. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No consent yet. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The session has ended. */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Wrong content type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No audio in the offer. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No capacity, or no provider. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    close_peer: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                n: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Closed. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    request: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RequestBody"];
-            };
-        };
-        responses: {
-            /** @description Accepted. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The session has ended. */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    sessions: {
-        parameters: {
-            query?: {
-                before?: string;
-                limit?: number;
-                state?: string;
-                study_id?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionsBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The session. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    costs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The costs. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CostsBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    end_session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is being ended. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It is not live. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    journal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description In order. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JournalBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    recording: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Ogg Opus: participant left, interviewer right. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "audio/ogg": string;
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    report: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The report. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReportBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not there yet. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    turns: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Turns with their coded segments. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TurnsBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    waveform: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The peaks. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WaveformBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    studies: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StudiesBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    put_study: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "text/yaml": string;
-            };
-        };
-        responses: {
-            /** @description The study. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StudyBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Mistakes, each with line, field and remedy. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    study: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The newest version. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StudyBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_sessions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewSessionsBody"];
-            };
-        };
-        responses: {
-            /** @description The links are shown only here. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CreatedSessionsBody"];
-                };
-            };
-            /** @description The token or link secret is missing or wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing of that name. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something in the request is not possible. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-}
+export type operations = Record<string, never>;

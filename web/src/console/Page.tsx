@@ -1,6 +1,7 @@
 /** The researcher's console. */
 
 import { useEffect, useMemo, useState } from "react";
+import icon from "../shared/icon.svg";
 import "../styles/console.css";
 import { ConsoleApi } from "./api";
 import { ConsoleContext, useLiveState } from "./context";
@@ -61,7 +62,7 @@ function TopBar({ route, onLeave }: { route: Route; onLeave: () => void }) {
   return (
     <header className="c-top">
       <Link to={paths.studies} className="brand">
-        <img src="/assets/icon.svg" alt="" width="26" height="26" />
+        <img src={icon} alt="" width="26" height="26" />
         Colloquy
       </Link>
       <nav aria-label="Console">

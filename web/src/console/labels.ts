@@ -2,7 +2,7 @@
 
 import type { IconName } from "../shared/icons";
 import { clock, dollars, latency, words } from "../shared/format";
-import type { JournalEntry, SessionSummary } from "../api/types";
+import type { SessionSummary } from "../api/types";
 
 export type Tone = "live" | "good" | "warning" | "danger" | "quiet";
 
@@ -91,7 +91,7 @@ export interface JournalLine {
 }
 
 /** One committed fact as a line of the timeline. */
-export function journalLine(entry: Pick<JournalEntry, "kind" | "body">): JournalLine {
+export function journalLine(entry: { kind: string; body: unknown }): JournalLine {
   const body = fieldsOf(entry.body);
   const text = (name: string): string => {
     const value = body[name];

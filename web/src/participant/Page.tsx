@@ -75,15 +75,16 @@ export default function ParticipantPage() {
   const heard = useCallback(() => tell({ type: "mic_heard" }), []);
   const denied = useCallback(() => tell({ type: "mic_failed", fault: "denied" }), []);
   const ended = (outcome: string, completion: Completion | null) => tell({ type: "ended", outcome, completion });
-  const refused = (problem: Problem) => {
+  const refused = (problem: Problem, connectedOnce: boolean) => {
+    const begun = connectedOnce || participation?.state === "active" || participation?.state === "paused";
     // "Gone" may mean that the interview came to its end while we were away: then that is what to show.
     api.participation().then(
       ({ state, outcome, completion }) => {
         if (state === "ended") ended(outcome ?? "partial", completion ?? null);
-        else tell({ type: "call_refused", problem });
+        else tell({ type: "call_refused", problem, begun });
       },
       (error: unknown) =>
-        tell({ type: "call_refused", problem: error instanceof ApiError ? problem : asProblem(error) }),
+        tell({ type: "call_refused", problem: error instanceof ApiError ? problem : asProblem(error), begun }),
     );
   };
 
@@ -142,6 +143,7 @@ export default function ParticipantPage() {
         return (
           <Away
             problem={current.problem}
+            begun={current.begun}
             returnableUntil={participation.returnable_until ?? null}
             onRetry={() => tell({ type: "come_back" })}
           />

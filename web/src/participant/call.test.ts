@@ -65,7 +65,7 @@ function setup(answers: (Accepted | Problem)[] = []) {
     onLink: (link) => told.push(link),
     onMessage: (message) => told.push(`message ${message.type}`),
     onVoice: () => told.push("voice"),
-    onRefused: ({ code }) => told.push(`refused ${code}`),
+    onRefused: ({ code }, begun) => told.push(`refused ${code}${begun ? " later" : ""}`),
     onLost: () => told.push("lost"),
   };
   let offers = 0;
@@ -192,7 +192,7 @@ describe("a lost connection", () => {
     signal.offer.mockImplementation(() => Promise.reject(new ApiError(problem(410))));
     first.become("failed");
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(told.at(-1)).toBe("refused http_410");
+    expect(told.at(-1)).toBe("refused http_410 later");
     expect(signal.offer).toHaveBeenCalledTimes(2);
   });
 

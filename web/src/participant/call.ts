@@ -14,8 +14,8 @@ export interface CallHooks {
   onMessage(message: Message): void;
   /** The interviewer's voice; a new stream after each reconnection. */
   onVoice(stream: MediaStream): void;
-  /** The server refused for good, or the first connection never came about. */
-  onRefused(problem: Problem): void;
+  /** The server refused for good, or the first connection never came about. `begun`: there was one before. */
+  onRefused(problem: Problem, begun: boolean): void;
   /** The recovery window is over. */
   onLost(): void;
 }
@@ -132,13 +132,13 @@ export class Call {
         if (this.#isOver()) return;
         problem = error instanceof ApiError ? error.problem : blocked();
         if (isFinal(problem, first)) {
-          this.#hooks.onRefused(problem);
+          this.#hooks.onRefused(problem, !first);
           return;
         }
       }
     }
     if (this.#isOver()) return;
-    if (first) this.#hooks.onRefused(problem);
+    if (first) this.#hooks.onRefused(problem, false);
     else this.#hooks.onLost();
   }
 

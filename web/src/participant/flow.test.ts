@@ -37,7 +37,7 @@ const EVENTS: FlowEvent[] = [
   { type: "mic_heard" },
   { type: "mic_failed", fault: "denied" },
   { type: "started" },
-  { type: "call_refused", problem },
+  { type: "call_refused", problem, begun: true },
   { type: "call_lost" },
   { type: "come_back" },
   { type: "ended", outcome: "complete", completion },
@@ -52,7 +52,7 @@ const STEPS: Step[] = [
   { step: "microphone", mic: { status: "idle" }, returning: false },
   live,
   { step: "interview" },
-  { step: "away", problem: null },
+  { step: "away", problem: null, begun: true },
   { step: "thanks", outcome: "complete", completion: null, when: "now" },
 ];
 

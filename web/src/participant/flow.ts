@@ -15,8 +15,8 @@ export type Step =
   | { step: "declined" }
   | { step: "microphone"; mic: Mic; returning: boolean }
   | { step: "interview" }
-  /** The connection could not be brought back; the server keeps the answers. */
-  | { step: "away"; problem: Problem | null }
+  /** The connection could not be made, or not be brought back; the server keeps what was said, if anything. */
+  | { step: "away"; problem: Problem | null; begun: boolean }
   | { step: "thanks"; outcome: string; completion: Completion | null; when: "now" | "before" };
 
 export interface Flow {
@@ -36,7 +36,7 @@ export type FlowEvent =
   | { type: "mic_heard" }
   | { type: "mic_failed"; fault: MicFault }
   | { type: "started" }
-  | { type: "call_refused"; problem: Problem }
+  | { type: "call_refused"; problem: Problem; begun: boolean }
   | { type: "call_lost" }
   | { type: "come_back" }
   | { type: "ended"; outcome: string; completion: Completion | null };
@@ -70,9 +70,11 @@ export function flow(state: Flow, event: FlowEvent): Flow {
         ? to(state, { step: "interview" })
         : state;
     case "call_refused":
-      return state.current.step === "interview" ? to(state, { step: "away", problem: event.problem }) : state;
+      return state.current.step === "interview"
+        ? to(state, { step: "away", problem: event.problem, begun: event.begun })
+        : state;
     case "call_lost":
-      return state.current.step === "interview" ? to(state, { step: "away", problem: null }) : state;
+      return state.current.step === "interview" ? to(state, { step: "away", problem: null, begun: true }) : state;
     case "come_back":
       // Everything is asked anew: the session may have ended meanwhile, and the browser may want the gesture.
       return state.current.step === "away" ? to(state, { step: "loading" }) : state;

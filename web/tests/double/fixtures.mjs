@@ -367,13 +367,13 @@ export function turns(coded) {
   }));
 }
 
-const none = { positive: 0, neutral: 0, mixed: 0, negative: 0 };
+const none = { positive: 0, neutral: 0, mixed: 0, negative: 0, uncoded: 0 };
 
 export const report = {
   generated_at: "2026-11-23T07:04:17Z",
   summary:
     "A product designer in a nine-person, distributed start-up values tools that restore a sense of presence. Cost surprises after the free plan are the main source of frustration. The last choice was made by a weekend of trials, with engineers trying to break each candidate; reliability won over delight.",
-  sentiment: { positive: 1, neutral: 1, mixed: 1, negative: 1 },
+  sentiment: { positive: 1, neutral: 1, mixed: 1, negative: 1, uncoded: 0 },
   topics: [
     { topic: "collaboration", label: "Collaboration", segments: 2, sentiment: { ...none, positive: 1, mixed: 1 } },
     { topic: "cost", label: "Cost and plans", segments: 1, sentiment: { ...none, negative: 1 } },

@@ -27,6 +27,7 @@ use crate::study::Study;
 /// Which sessions to list, newest first.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only of this study.
     study_id: Option<String>,

@@ -118,23 +118,32 @@ export function Declined({ organisation, completion }: { organisation: string; c
   );
 }
 
+const AWAY_TITLES = {
+  first: "The interview cannot start right now",
+  later: "The interview cannot go on right now",
+};
+
 interface AwayProps {
   problem: Problem | null;
+  /** There are answers to come back to. */
+  begun: boolean;
   returnableUntil: string | null;
   onRetry: () => void;
 }
 
-export function Away({ problem, returnableUntil, onRetry }: AwayProps) {
+export function Away({ problem, begun, returnableUntil, onRetry }: AwayProps) {
+  const until = returnableUntil === null ? "" : ` until ${moment(returnableUntil)}`;
   return (
     <StepCard
-      title={problem === null ? "The connection did not come back" : "The interview cannot go on right now"}
+      title={problem === null ? "The connection did not come back" : AWAY_TITLES[begun ? "later" : "first"]}
       testId="step-away"
-      lead="Your answers so far are saved on the server."
+      lead={begun ? "Your answers so far are saved on the server." : undefined}
     >
       {problem !== null && <ProblemNote problem={problem} />}
       <p>
-        To go on where you stopped, open this same link again
-        {returnableUntil === null ? "" : ` until ${moment(returnableUntil)}`}. You will not start from the beginning.
+        {begun
+          ? `To go on where you stopped, open this same link again${until}. You will not start from the beginning.`
+          : `Nothing is lost: your link stays good${until}.`}
       </p>
       <div className="actions">
         <button type="button" className="button primary large" onClick={onRetry} data-testid="come-back">

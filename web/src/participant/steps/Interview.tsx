@@ -22,7 +22,7 @@ interface Props {
   stream: MediaStream;
   language: string;
   onEnded: (outcome: string, completion: Completion | null) => void;
-  onRefused: (problem: Problem) => void;
+  onRefused: (problem: Problem, begun: boolean) => void;
   onLost: () => void;
 }
 
@@ -208,7 +208,7 @@ function useCall(
           },
         );
       },
-      onRefused: (problem) => latest.current.onRefused(problem),
+      onRefused: (problem, begun) => latest.current.onRefused(problem, begun),
       onLost: () => latest.current.onLost(),
     });
     call.current = current;
@@ -378,7 +378,7 @@ function Notices({ state, dead, vanished, soundBlocked, onSound, onMicrophone, o
           <Icon name="alert" />
           <div>
             <p>{trouble.text}</p>
-            <button type="button" className="button quiet" onClick={() => onDismiss(trouble.code)}>
+            <button type="button" className="button quiet small" onClick={() => onDismiss(trouble.code)}>
               Hide
             </button>
           </div>
