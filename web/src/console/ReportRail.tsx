@@ -91,7 +91,7 @@ function Quotes({ quotes, onPlay, language }: { quotes: Report["quotes"]; onPlay
                   <span className="muted">
                     <Icon name="play" size={12} /> {clock(quote.start_ms)}
                   </span>
-                  {quote.sentiment != null && <Sentiment value={quote.sentiment} />}
+                  <Sentiment value={quote.sentiment} />
                 </span>
               </button>
             </li>

@@ -196,7 +196,7 @@ describe("microphone", () => {
 });
 
 describe("thanks", () => {
-  const props = { outcome: "complete", when: "now", contact: null, language: "en" } as const;
+  const props = { outcome: "complete", when: "now", contact: "", language: "en" } as const;
 
   it("copies the completion code", async () => {
     const user = userEvent.setup();

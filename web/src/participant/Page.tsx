@@ -154,7 +154,7 @@ export default function ParticipantPage() {
             outcome={current.outcome}
             completion={current.completion}
             when={current.when}
-            contact={study.contact ?? null}
+            contact={study.contact}
             language={study.language}
           />
         );

@@ -240,7 +240,7 @@ export function sessionDetail(session) {
   const starts = [0, 22_000, 55_000, 76_000];
   return {
     ...session,
-    phases: PHASES.map((phase, at) => ({ ...phase, entered_at_ms: at < reached ? starts[at] : null })),
+    phases: PHASES.slice(0, reached).map((phase, at) => ({ ...phase, entered_at_ms: starts[at] })),
     topics: PHASES.flatMap(({ id }, at) =>
       TOPICS[id].map(([topic, question]) => ({
         id: topic,

@@ -252,5 +252,5 @@ function Figures({ session, report, turns }: FiguresProps) {
 }
 
 function visited(session: SessionDetail): number {
-  return new Set(session.phases.filter((phase) => phase.entered_at_ms != null).map((phase) => phase.id)).size;
+  return new Set(session.phases.map((phase) => phase.id)).size;
 }

@@ -13,7 +13,7 @@ interface ThanksProps {
   outcome: string;
   completion: Completion | null;
   when: "now" | "before";
-  contact: string | null;
+  contact: string;
   language: string;
 }
 
@@ -38,7 +38,7 @@ export function Thanks({ outcome, completion, when, contact, language }: ThanksP
           </div>
         )}
         {target !== null && <Redirect target={target} automatic={when === "now"} />}
-        {contact !== null && contact !== "" && (
+        {contact !== "" && (
           <p className="muted">
             Questions, or want to withdraw? <span className="breakable">{contact}</span>
           </p>

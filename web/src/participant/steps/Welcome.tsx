@@ -43,7 +43,7 @@ export function Welcome({ study, sending, problem, onConsent }: Props) {
         <div className="prose" lang={study.language} data-testid="consent-text">
           <Paragraphs text={study.consent_text} />
         </div>
-        {study.contact != null && study.contact !== "" && (
+        {study.contact !== "" && (
           <p className="muted">
             Questions, or want to withdraw later? <span className="breakable">{study.contact}</span>
           </p>
