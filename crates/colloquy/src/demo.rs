@@ -63,7 +63,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
-    let simulator = TcpListener::bind("127.0.0.1:0").await.context("the simulator cannot listen on loopback")?;
+    let simulator = TcpListener::bind("127.0.0.1:0")
+        .await
+        .context("the simulator cannot listen on loopback")?;
     let simulator_url = format!("http://{}/v1", simulator.local_addr()?);
     let simulator_stop = CancellationToken::new();
     let simulator = sim::provider::serve(simulator, SimConfig::default(), simulator_stop.clone());
@@ -83,14 +85,19 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(_) => {}
         Err(error) if !arguments.once => {
             output::problem(error);
-            output::line("\nThe interview did not complete, but Colloquy keeps serving so that you can look; stop it with Ctrl-C.");
+            output::line(
+                "\nThe interview did not complete, but Colloquy keeps serving so that you can look; stop it with Ctrl-C.",
+            );
             stop.cancelled().await;
         }
         Err(_) => {}
     }
     running.stop().await;
     simulator_stop.cancel();
-    simulator.await.context("the simulator panicked")?.context("the simulator failed")?;
+    simulator
+        .await
+        .context("the simulator panicked")?
+        .context("the simulator failed")?;
     result
 }
 
@@ -99,7 +106,10 @@ fn configuration(arguments: &Arguments, simulator_url: String) -> anyhow::Result
     let variables: BTreeMap<String, String> = std::env::vars().collect();
     let mut config = Config::load(None, &variables).map_err(|mistakes| {
         let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the environment configures something that does not exist: {}", all.join("; "))
+        anyhow::anyhow!(
+            "the environment configures something that does not exist: {}",
+            all.join("; ")
+        )
     })?;
     config.http.addr = arguments.addr;
     config.media.udp_addr.set_port(arguments.media_port);
@@ -115,7 +125,11 @@ fn configuration(arguments: &Arguments, simulator_url: String) -> anyhow::Result
     Ok(config)
 }
 
-async fn interview(arguments: &Arguments, client: &Client, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+async fn interview(
+    arguments: &Arguments,
+    client: &Client,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
     for study in [REMOTE_WORK_TOOLS, FIRST_JOB] {
         client.put_study(study).await?;
     }
@@ -132,7 +146,10 @@ async fn interview(arguments: &Arguments, client: &Client, stop: &CancellationTo
         return Ok(ExitCode::SUCCESS);
     }
     let invitation = client.invite("remote-work-tools", "rehearsal").await?;
-    output::line(format!("A synthetic participant ({}) takes part now, over WebRTC, in a rehearsal of about two minutes:\n", arguments.persona));
+    output::line(format!(
+        "A synthetic participant ({}) takes part now, over WebRTC, in a rehearsal of about two minutes:\n",
+        arguments.persona
+    ));
     let config = ParticipantConfig {
         link: invitation.link.clone(),
         persona: arguments.persona.clone(),
@@ -143,20 +160,34 @@ async fn interview(arguments: &Arguments, client: &Client, stop: &CancellationTo
         deadline: INTERVIEW_DEADLINE,
         local_ip: None,
     };
-    let report = take_part(config, stop.child_token(), crate::participant::print).await.context("the synthetic participant could not finish")?;
+    let report = take_part(config, stop.child_token(), crate::participant::print)
+        .await
+        .context("the synthetic participant could not finish")?;
     output::line("\nThe interview is over; recording, transcript and coding follow...");
     let ready = tokio::time::timeout(REPORT_DEADLINE, client.report(&invitation.id, stop)).await;
     let Ok(outcome) = ready else {
-        bail!("no report after {} s: look at the session's journal in the console, and at the log above", REPORT_DEADLINE.as_secs());
+        bail!(
+            "no report after {} s: look at the session's journal in the console, and at the log above",
+            REPORT_DEADLINE.as_secs()
+        );
     };
     let (session, figures, waited) = outcome?;
     output::line("");
-    for line in summary::lines(&session, &figures, &report, waited, &client.session_link(&invitation.id)) {
+    for line in summary::lines(
+        &session,
+        &figures,
+        &report,
+        waited,
+        &client.session_link(&invitation.id),
+    ) {
         output::line(line);
     }
     if session.outcome.as_deref() == Some("complete") {
         Ok(ExitCode::SUCCESS)
     } else {
-        bail!("the interview ended as {}, not complete", session.outcome.as_deref().unwrap_or("nothing"));
+        bail!(
+            "the interview ended as {}, not complete",
+            session.outcome.as_deref().unwrap_or("nothing")
+        );
     }
 }

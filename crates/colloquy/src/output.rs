@@ -9,7 +9,10 @@ pub(crate) fn line(text: impl Display) {
 }
 
 /// One line about something wrong.
-#[expect(clippy::print_stderr, reason = "problems do not belong into the output of a command")]
+#[expect(
+    clippy::print_stderr,
+    reason = "problems do not belong into the output of a command"
+)]
 pub(crate) fn wrong(text: impl Display) {
     eprintln!("{text}");
 }

@@ -26,7 +26,13 @@ pub(crate) struct Arguments {
 
 /// Takes part and prints how it went.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let manners = arguments.interrupt_every.map_or(Manners::Patient, |every| Manners::Interrupting { after: Duration::from_secs(1), every });
+    let manners =
+        arguments
+            .interrupt_every
+            .map_or(Manners::Patient, |every| Manners::Interrupting {
+                after: Duration::from_secs(1),
+                every,
+            });
     let config = ParticipantConfig {
         link: arguments.link,
         persona: arguments.persona,
@@ -37,7 +43,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         deadline: Duration::from_secs(arguments.minutes_max * 60),
         local_ip: None,
     };
-    let report = runtime()?.block_on(async { anyhow::Ok(take_part(config, stop_on_signal()?, print).await?) })?;
+    let report = runtime()?
+        .block_on(async { anyhow::Ok(take_part(config, stop_on_signal()?, print).await?) })?;
     output::line(format!("{report:#?}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -29,7 +29,10 @@ pub(crate) struct Arguments {
 pub(crate) fn config(arguments: &ConfigArguments) -> anyhow::Result<Config> {
     let text = match &arguments.config {
         Some(path) => Some(std::fs::read_to_string(path).with_context(|| {
-            format!("the configuration {} cannot be read: check the path and its permissions", path.display())
+            format!(
+                "the configuration {} cannot be read: check the path and its permissions",
+                path.display()
+            )
         })?),
         None => None,
     };
@@ -38,7 +41,10 @@ pub(crate) fn config(arguments: &ConfigArguments) -> anyhow::Result<Config> {
         for mistake in &mistakes {
             output::wrong(mistake);
         }
-        anyhow::anyhow!("the configuration has {} mistake(s), listed above; nothing was started", mistakes.len())
+        anyhow::anyhow!(
+            "the configuration has {} mistake(s), listed above; nothing was started",
+            mistakes.len()
+        )
     })
 }
 
@@ -46,7 +52,9 @@ pub(crate) fn config(arguments: &ConfigArguments) -> anyhow::Result<Config> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = config(&arguments.config)?;
     start_log(&config)?;
-    if config.provider.openai_api_key.expose().is_empty() && config.provider.openai_base_url.contains("api.openai.com") {
+    if config.provider.openai_api_key.expose().is_empty()
+        && config.provider.openai_base_url.contains("api.openai.com")
+    {
         bail!(
             "no provider key is set, so no interview could run: set COLLOQUY__PROVIDER__OPENAI_API_KEY, \
              or try everything without a key with `colloquy demo`"
@@ -89,8 +97,14 @@ pub(crate) fn stop_on_signal() -> anyhow::Result<CancellationToken> {
 pub(crate) fn start_log(config: &Config) -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
     // Libraries speak at warn and above: their info is not for an operator.
-    let filter = EnvFilter::try_new(format!("warn,server={0},store={0},media={0},sim={0}", config.log.level.name()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter = EnvFilter::try_new(format!(
+        "warn,server={0},store={0},media={0},sim={0}",
+        config.log.level.name()
+    ))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     let started = match config.log.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

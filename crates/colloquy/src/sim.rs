@@ -22,11 +22,19 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let stop = stop_on_signal()?;
-        let listener = TcpListener::bind(arguments.listen)
+        let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}: another program uses this port; choose another with --listen",
+                arguments.listen
+            )
+        })?;
+        output::line(format!(
+            "simulator: COLLOQUY__PROVIDER__OPENAI_BASE_URL=http://{}/v1 with any key",
+            listener.local_addr()?
+        ));
+        serve(listener, SimConfig::default(), stop)
             .await
-            .with_context(|| format!("cannot listen on {}: another program uses this port; choose another with --listen", arguments.listen))?;
-        output::line(format!("simulator: COLLOQUY__PROVIDER__OPENAI_BASE_URL=http://{}/v1 with any key", listener.local_addr()?));
-        serve(listener, SimConfig::default(), stop).await.context("the simulator panicked")??;
+            .context("the simulator panicked")??;
         Ok(ExitCode::SUCCESS)
     })
 }

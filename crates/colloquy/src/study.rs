@@ -36,7 +36,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             for file in &files {
                 wrong += check(file)?;
             }
-            Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if wrong == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Schema => {
             output::line(server::study::SCHEMA_JSON.trim_end());
@@ -52,7 +56,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Checks one file and prints what there is to say; returns the number of mistakes.
 fn check(file: &Path) -> anyhow::Result<usize> {
     let name = file.display();
-    let text = std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read: check the path, and that it is text in UTF-8"))?;
+    let text = std::fs::read_to_string(file).with_context(|| {
+        format!("{name} cannot be read: check the path, and that it is text in UTF-8")
+    })?;
     let study = match server::study::parse(&text) {
         Ok(study) => study,
         Err(mistakes) => {
@@ -68,7 +74,10 @@ fn check(file: &Path) -> anyhow::Result<usize> {
     }
     let (least, target, most) = study.minutes();
     let questions = study.topics().count();
-    output::line(format!("{name}: good. {} phases, {questions} questions, about {target} minutes (at least {least}, at most {most})", study.phases.len()));
+    output::line(format!(
+        "{name}: good. {} phases, {questions} questions, about {target} minutes (at least {least}, at most {most})",
+        study.phases.len()
+    ));
     Ok(0)
 }
 
@@ -77,11 +86,19 @@ pub(crate) fn check_folder(folder: &Path) -> anyhow::Result<usize> {
     if folder.as_os_str().is_empty() {
         return Ok(0);
     }
-    let entries = std::fs::read_dir(folder).with_context(|| format!("the folder {} cannot be read: check studies.folder", folder.display()))?;
+    let entries = std::fs::read_dir(folder).with_context(|| {
+        format!(
+            "the folder {} cannot be read: check studies.folder",
+            folder.display()
+        )
+    })?;
     let mut wrong = 0;
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        if path
+            .extension()
+            .is_some_and(|ending| ending == "yaml" || ending == "yml")
+        {
             wrong += check(&path)?;
         }
     }

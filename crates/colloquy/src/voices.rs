@@ -44,7 +44,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::List => {
             for clip in corpus.clips() {
-                output::line(format!("{:32} {:>6} ms  {}", clip.id, clip.duration_ms, clip.text));
+                output::line(format!(
+                    "{:32} {:>6} ms  {}",
+                    clip.id, clip.duration_ms, clip.text
+                ));
             }
         }
         Command::Wav { clips, out, gap_ms } => {
@@ -58,7 +61,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 decode(clip, &mut samples)?;
             }
             samples.extend_from_slice(&gap);
-            fs::write(&out, wav(&samples)).with_context(|| format!("{} cannot be written: check the path and its permissions", out.display()))?;
+            fs::write(&out, wav(&samples)).with_context(|| {
+                format!(
+                    "{} cannot be written: check the path and its permissions",
+                    out.display()
+                )
+            })?;
         }
     }
     Ok(ExitCode::SUCCESS)

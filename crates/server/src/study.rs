@@ -135,6 +135,18 @@ impl Study {
         )
     }
 
+    /// Minutes that a session of this length takes by plan.
+    #[must_use]
+    pub fn minutes_by_plan(&self, length: Length) -> u64 {
+        match length {
+            Length::Full => self.minutes().1,
+            Length::Rehearsal => {
+                let phases = self.phases.iter().map(|phase| phase.target.min(REHEARSAL_PHASE));
+                phases.sum::<Duration>().as_secs().div_ceil(60)
+            }
+        }
+    }
+
     /// What a session needs. A rehearsal asks one required question per phase with one follow-up at most and no minimum.
     #[must_use]
     pub fn plan(&self, length: Length, language: &str, prices: Prices) -> Plan {
@@ -188,6 +200,9 @@ impl Study {
     }
 }
 
+/// A question, an answer and a follow-up.
+const REHEARSAL_PHASE: Duration = Duration::from_secs(90);
+
 fn rehearsal(phase: &Phase) -> Phase {
     let first = phase
         .topics
@@ -198,6 +213,7 @@ fn rehearsal(phase: &Phase) -> Phase {
         topics: first.cloned().into_iter().collect(),
         probes_max: phase.probes_max.min(1),
         min: Duration::ZERO,
+        target: phase.target.min(REHEARSAL_PHASE),
         ..phase.clone()
     }
 }

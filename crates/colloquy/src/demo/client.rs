@@ -42,8 +42,15 @@ pub(super) struct Figures {
 
 impl Client {
     pub(super) fn new(base: &str, token: &str) -> anyhow::Result<Client> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build()?;
-        Ok(Client { http, base: base.to_owned(), token: token.to_owned() })
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .no_proxy()
+            .build()?;
+        Ok(Client {
+            http,
+            base: base.to_owned(),
+            token: token.to_owned(),
+        })
     }
 
     pub(super) fn console_link(&self) -> String {
@@ -55,8 +62,15 @@ impl Client {
     }
 
     pub(super) async fn put_study(&self, yaml: &'static str) -> anyhow::Result<()> {
-        let request = self.http.post(format!("{}/api/v1/studies", self.base)).header("content-type", "text/yaml").body(yaml);
-        self.answer::<serde_json::Value>(request).await.context("the example study was not accepted").map(drop)
+        let request = self
+            .http
+            .post(format!("{}/api/v1/studies", self.base))
+            .header("content-type", "text/yaml")
+            .body(yaml);
+        self.answer::<serde_json::Value>(request)
+            .await
+            .context("the example study was not accepted")
+            .map(drop)
     }
 
     pub(super) async fn invite(&self, study: &str, length: &str) -> anyhow::Result<Invitation> {
@@ -65,12 +79,25 @@ impl Client {
             sessions: Vec<Invitation>,
         }
         let url = format!("{}/api/v1/studies/{study}/sessions", self.base);
-        let body: Body = self.answer(self.http.post(url).json(&serde_json::json!({ "length": length }))).await?;
-        body.sessions.into_iter().next().context("the server made no session")
+        let body: Body = self
+            .answer(
+                self.http
+                    .post(url)
+                    .json(&serde_json::json!({ "length": length })),
+            )
+            .await?;
+        body.sessions
+            .into_iter()
+            .next()
+            .context("the server made no session")
     }
 
     /// Waits for the report: the session, its figures, and how long it took from now.
-    pub(super) async fn report(&self, id: &str, stop: &CancellationToken) -> anyhow::Result<(Session, Figures, Duration)> {
+    pub(super) async fn report(
+        &self,
+        id: &str,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<(Session, Figures, Duration)> {
         #[derive(Deserialize)]
         struct One {
             session: Session,
@@ -85,11 +112,18 @@ impl Client {
         }
         let began = Instant::now();
         loop {
-            let one: One = self.answer(self.http.get(format!("{}/api/v1/sessions/{id}", self.base))).await?;
+            let one: One = self
+                .answer(self.http.get(format!("{}/api/v1/sessions/{id}", self.base)))
+                .await?;
             match one.session.report.as_str() {
                 "ready" => {
                     let waited = began.elapsed();
-                    let body: Body = self.answer(self.http.get(format!("{}/api/v1/sessions/{id}/report", self.base))).await?;
+                    let body: Body = self
+                        .answer(
+                            self.http
+                                .get(format!("{}/api/v1/sessions/{id}/report", self.base)),
+                        )
+                        .await?;
                     return Ok((one.session, body.report.figures, waited));
                 }
                 "failed" => bail!("the report failed: the session's page in the console says why"),
@@ -103,11 +137,16 @@ impl Client {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
-        let response = request.bearer_auth(&self.token).send().await.context("the server does not answer")?;
+        let response = request
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .context("the server does not answer")?;
         let status = response.status();
         let text = response.text().await?;
         if status == StatusCode::OK || status == StatusCode::CREATED {
-            return serde_json::from_str(&text).context("the server's answer is not what its API promises");
+            return serde_json::from_str(&text)
+                .context("the server's answer is not what its API promises");
         }
         bail!("the server answered {status}: {text}")
     }

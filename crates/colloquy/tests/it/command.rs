@@ -15,27 +15,49 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn example(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../studies").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../studies")
+        .join(name);
     path.to_str().unwrap().to_owned()
 }
 
 #[test]
 fn study_check_estimates_minutes_of_the_examples() {
-    let output = colloquy(&["study", "check", &example("remote-work-tools.yaml"), &example("first-job.yaml")], &[]);
+    let output = colloquy(
+        &[
+            "study",
+            "check",
+            &example("remote-work-tools.yaml"),
+            &example("first-job.yaml"),
+        ],
+        &[],
+    );
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("4 phases, 13 questions, about 20 minutes"), "{said}");
+    assert!(
+        said.contains("4 phases, 13 questions, about 20 minutes"),
+        "{said}"
+    );
 }
 
 #[test]
 fn study_check_names_line_field_and_remedy_and_fails() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broken.yaml");
-    fs::write(&file, fs::read_to_string(example("first-job.yaml")).unwrap().replace("title: How people", "titel: How people")).unwrap();
+    fs::write(
+        &file,
+        fs::read_to_string(example("first-job.yaml"))
+            .unwrap()
+            .replace("title: How people", "titel: How people"),
+    )
+    .unwrap();
     let output = colloquy(&["study", "check", file.to_str().unwrap()], &[]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("line 4") && said.contains("titel") && said.contains("Did you mean `title`?"), "{said}");
+    assert!(
+        said.contains("line 4") && said.contains("titel") && said.contains("Did you mean `title`?"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -46,16 +68,25 @@ fn check_refuses_unknown_keys_and_bad_units() {
     let output = colloquy(&["check", "--config", file.to_str().unwrap()], &[]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("line 2") && said.contains("request_timeout_ms"), "{said}");
+    assert!(
+        said.contains("line 2") && said.contains("request_timeout_ms"),
+        "{said}"
+    );
 }
 
 #[test]
 fn check_prints_what_browsers_will_be_told() {
-    let variables = [("COLLOQUY__MEDIA__UDP_ADDR", "0.0.0.0:7000"), ("COLLOQUY__MEDIA__ADVERTISE_IPS", "[\"203.0.113.7\"]")];
+    let variables = [
+        ("COLLOQUY__MEDIA__UDP_ADDR", "0.0.0.0:7000"),
+        ("COLLOQUY__MEDIA__ADVERTISE_IPS", "[\"203.0.113.7\"]"),
+    ];
     let output = colloquy(&["check"], &variables);
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
-    assert!(said.contains("browsers send udp to 203.0.113.7:7000"), "{said}");
+    assert!(
+        said.contains("browsers send udp to 203.0.113.7:7000"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -63,5 +94,8 @@ fn serve_without_a_key_says_what_to_set() {
     let output = colloquy(&["serve"], &[("COLLOQUY__PROVIDER__OPENAI_API_KEY", "")]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("COLLOQUY__PROVIDER__OPENAI_API_KEY") && said.contains("colloquy demo"), "{said}");
+    assert!(
+        said.contains("COLLOQUY__PROVIDER__OPENAI_API_KEY") && said.contains("colloquy demo"),
+        "{said}"
+    );
 }

@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 const LONG_WITH_REASON: &[(&str, &str)] = &[];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -18,7 +22,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
             if !["target", "node_modules", "dist", ".git", "generated"].contains(&name.as_str()) {
                 sources(&path, found);
             }
-        } else if ["rs", "ts", "tsx"].contains(&path.extension().unwrap_or_default().to_str().unwrap()) {
+        } else if ["rs", "ts", "tsx"]
+            .contains(&path.extension().unwrap_or_default().to_str().unwrap())
+        {
             found.push(path);
         }
     }
@@ -31,30 +37,59 @@ fn all() -> Vec<(String, String)> {
         sources(&root.join(folder), &mut paths);
     }
     paths.sort();
-    assert!(paths.len() > 50, "the walk found only {} files: it looks in the wrong place", paths.len());
-    paths.into_iter().map(|path| (path.strip_prefix(&root).unwrap().display().to_string(), fs::read_to_string(&path).unwrap())).collect()
+    assert!(
+        paths.len() > 50,
+        "the walk found only {} files: it looks in the wrong place",
+        paths.len()
+    );
+    paths
+        .into_iter()
+        .map(|path| {
+            (
+                path.strip_prefix(&root).unwrap().display().to_string(),
+                fs::read_to_string(&path).unwrap(),
+            )
+        })
+        .collect()
 }
 
 #[test]
 fn no_file_is_over_500_lines_without_a_reason() {
     let long: Vec<String> = all()
         .iter()
-        .filter(|(name, text)| text.lines().count() > 500 && !LONG_WITH_REASON.iter().any(|(known, _)| known == name))
+        .filter(|(name, text)| {
+            text.lines().count() > 500 && !LONG_WITH_REASON.iter().any(|(known, _)| known == name)
+        })
         .map(|(name, text)| format!("{name}: {} lines", text.lines().count()))
         .collect();
-    assert!(long.is_empty(), "split these, or give a reason here: {long:#?}");
+    assert!(
+        long.is_empty(),
+        "split these, or give a reason here: {long:#?}"
+    );
 }
 
 /// Patterns are put together here so that this file does not find itself.
 fn forbidden() -> Vec<(String, &'static str)> {
     vec![
-        (["#[", "ignore"].concat(), "a test that does not run proves nothing"),
+        (
+            ["#[", "ignore"].concat(),
+            "a test that does not run proves nothing",
+        ),
         (["todo", "!("].concat(), "nothing that lands is a stub"),
-        (["unimplemented", "!("].concat(), "nothing that lands is a stub"),
+        (
+            ["unimplemented", "!("].concat(),
+            "nothing that lands is a stub",
+        ),
         (["TO", "DO"].concat(), "write an issue instead"),
         (["FIX", "ME"].concat(), "write an issue instead"),
-        (["it.", "only("].concat(), "runs one test and hides the others"),
-        ([".", "skip("].concat() + "\"", "a test that does not run proves nothing"),
+        (
+            ["it.", "only("].concat(),
+            "runs one test and hides the others",
+        ),
+        (
+            [".", "skip("].concat() + "\"",
+            "a test that does not run proves nothing",
+        ),
         (["/", "work/"].concat(), "no paths of a machine"),
         (["/", "root/"].concat(), "no paths of a machine"),
     ]
@@ -66,7 +101,10 @@ fn nothing_unfinished_or_local_is_committed() {
     let mut found = Vec::new();
     for (name, text) in all() {
         for (number, line) in text.lines().enumerate() {
-            if let Some((pattern, reason)) = forbidden.iter().find(|(pattern, _)| line.contains(pattern.as_str())) {
+            if let Some((pattern, reason)) = forbidden
+                .iter()
+                .find(|(pattern, _)| line.contains(pattern.as_str()))
+            {
                 found.push(format!("{name}:{}: `{pattern}`: {reason}", number + 1));
             }
         }
@@ -81,11 +119,16 @@ fn every_test_file_is_listed_in_its_main() {
     let mut forgotten = Vec::new();
     for entry in fs::read_dir(root.join("crates")).unwrap() {
         let folder = entry.unwrap().path().join("tests/it");
-        let Ok(main) = fs::read_to_string(folder.join("main.rs")) else { continue };
+        let Ok(main) = fs::read_to_string(folder.join("main.rs")) else {
+            continue;
+        };
         for file in fs::read_dir(&folder).unwrap() {
             let file = file.unwrap().path();
             let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
-            if file.extension().is_some_and(|ending| ending == "rs") && stem != "main" && !main.contains(&format!("mod {stem};")) {
+            if file.extension().is_some_and(|ending| ending == "rs")
+                && stem != "main"
+                && !main.contains(&format!("mod {stem};"))
+            {
                 forgotten.push(file.display().to_string());
             }
         }
@@ -97,14 +140,33 @@ fn every_test_file_is_listed_in_its_main() {
 #[test]
 fn engine_depends_on_nothing_that_acts() {
     let manifest = fs::read_to_string(root().join("crates/engine/Cargo.toml")).unwrap();
-    let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split('[').next().unwrap();
+    let dependencies = manifest
+        .split("[dependencies]")
+        .nth(1)
+        .unwrap()
+        .split('[')
+        .next()
+        .unwrap();
     let allowed = ["serde_json.workspace = true"];
-    let extra: Vec<&str> = dependencies.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#') && !allowed.contains(line)).collect();
+    let extra: Vec<&str> = dependencies
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#') && !allowed.contains(line))
+        .collect();
     assert!(extra.is_empty(), "{extra:?}");
-    let source_of = |name: &str| fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
-    for (one, others) in [("media", ["providers", "store"]), ("providers", ["media", "store"]), ("store", ["media", "providers"])] {
+    let source_of = |name: &str| {
+        fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap()
+    };
+    for (one, others) in [
+        ("media", ["providers", "store"]),
+        ("providers", ["media", "store"]),
+        ("store", ["media", "providers"]),
+    ] {
         for other in others {
-            assert!(!source_of(one).contains(&format!("\n{other}.workspace")), "{one} must not know {other}");
+            assert!(
+                !source_of(one).contains(&format!("\n{other}.workspace")),
+                "{one} must not know {other}"
+            );
         }
     }
 }
@@ -112,7 +174,10 @@ fn engine_depends_on_nothing_that_acts() {
 #[test]
 fn every_metric_is_explained_in_the_operating_guide() {
     let guide = fs::read_to_string(root().join("docs/operating.md")).unwrap();
-    let missing: Vec<_> = server::metrics::Metrics::NAMES.iter().filter(|name| !guide.contains(&format!("colloquy_{name}"))).collect();
+    let missing: Vec<_> = server::metrics::Metrics::NAMES
+        .iter()
+        .filter(|name| !guide.contains(&format!("colloquy_{name}")))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 

@@ -73,7 +73,6 @@ pub(super) struct Participation {
 impl Participation {
     /// The view of one session.
     pub(super) fn new(row: &SessionRow, study: &Study) -> Participation {
-        let rehearsal_minutes = u64::try_from(study.phases.len()).unwrap_or(u64::MAX);
         Participation {
             session_id: row.session_id.to_string(),
             state: row.state.name(),
@@ -84,10 +83,7 @@ impl Participation {
                 consent_text: study.consent_text.clone(),
                 contact: study.contact.clone(),
                 language: row.language.clone(),
-                minutes_target: match row.length {
-                    store::Length::Full => study.minutes().1,
-                    store::Length::Rehearsal => rehearsal_minutes,
-                },
+                minutes_target: study.minutes_by_plan(row.length),
                 phases: study
                     .phases
                     .iter()
