@@ -147,34 +147,7 @@ fn read(body: &Value, models: &[String]) -> Result<Request, ApiError> {
     if !models.iter().any(|known| known == model) {
         return Err(ApiError::no_model(model));
     }
-    if body["stream"] == true {
-        return Err(ApiError::invalid(
-            "This simulator does not stream chat completions.",
-            Some("stream"),
-            Some("unsupported_value"),
-        ));
-    }
-    let modern = model.starts_with("gpt-5") || model.starts_with("gpt-6");
-    if modern && body.get("max_tokens").is_some_and(|value| !value.is_null()) {
-        let message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
-        return Err(ApiError::invalid(
-            message,
-            Some("max_tokens"),
-            Some("unsupported_parameter"),
-        ));
-    }
-    if modern
-        && body["temperature"]
-            .as_f64()
-            .is_some_and(|temperature| (temperature - 1.0).abs() > f64::EPSILON)
-    {
-        let message = "Unsupported value: 'temperature' does not support this value with this model. Only the default (1) value is supported.";
-        return Err(ApiError::invalid(
-            message,
-            Some("temperature"),
-            Some("unsupported_value"),
-        ));
-    }
+    check_options(body, model)?;
     let messages = body["messages"]
         .as_array()
         .filter(|messages| !messages.is_empty())
@@ -211,6 +184,39 @@ fn read(body: &Value, models: &[String]) -> Result<Request, ApiError> {
         schema,
         max_tokens,
     })
+}
+
+/// Options that the vendor's present models refuse, and what this simulator does not do.
+fn check_options(body: &Value, model: &str) -> Result<(), ApiError> {
+    if body["stream"] == true {
+        return Err(ApiError::invalid(
+            "This simulator does not stream chat completions.",
+            Some("stream"),
+            Some("unsupported_value"),
+        ));
+    }
+    let modern = model.starts_with("gpt-5") || model.starts_with("gpt-6");
+    if modern && body.get("max_tokens").is_some_and(|value| !value.is_null()) {
+        let message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+        return Err(ApiError::invalid(
+            message,
+            Some("max_tokens"),
+            Some("unsupported_parameter"),
+        ));
+    }
+    if modern
+        && body["temperature"]
+            .as_f64()
+            .is_some_and(|temperature| (temperature - 1.0).abs() > f64::EPSILON)
+    {
+        let message = "Unsupported value: 'temperature' does not support this value with this model. Only the default (1) value is supported.";
+        return Err(ApiError::invalid(
+            message,
+            Some("temperature"),
+            Some("unsupported_value"),
+        ));
+    }
+    Ok(())
 }
 
 /// Text of a message: a string, or a list of parts.

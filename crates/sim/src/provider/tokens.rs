@@ -5,6 +5,8 @@
 //! characters of text are a token (the usual rule of thumb for English; other scripts take more); cached counts come in multiples of 64
 //! (seen in the vendor's samples: 640 = 512 + 128).
 
+use std::collections::VecDeque;
+
 use serde_json::{Value, json};
 
 /// Milliseconds of the participant's audio in one token.
@@ -106,10 +108,13 @@ impl Bill {
     }
 }
 
-/// Remembers what was sent last, to know what is in the cache.
+/// Contexts that are remembered: a response with instructions of its own does not push the others out of the cache.
+const REMEMBERED: usize = 4;
+
+/// Remembers what was sent lately, to know what is in the cache.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
-    last: Vec<Part>,
+    sent: VecDeque<Vec<Part>>,
 }
 
 impl Cache {
@@ -118,24 +123,17 @@ impl Cache {
         let input = context
             .iter()
             .fold(Tokens::default(), |sum, part| add(sum, whole(part)));
-        let mut prefix = Tokens::default();
-        for (now, before) in context.iter().zip(&self.last) {
-            match (now, before) {
-                (Part::Preamble(now), Part::Preamble(before)) if now != before => {
-                    prefix = add(
-                        prefix,
-                        Tokens {
-                            text: common_prefix_tokens(now, before),
-                            audio: 0,
-                        },
-                    );
-                    break;
-                }
-                (now, before) if now == before => prefix = add(prefix, whole(now)),
-                _ => break,
-            }
+        let prefixes = self
+            .sent
+            .iter()
+            .map(|before| common_prefix(&context, before));
+        let prefix = prefixes
+            .max_by_key(|prefix| prefix.total())
+            .unwrap_or_default();
+        if self.sent.len() >= REMEMBERED {
+            self.sent.pop_front();
         }
-        self.last = context;
+        self.sent.push_back(context);
         let cached = Tokens {
             text: prefix.text / CACHE_GRAIN * CACHE_GRAIN,
             audio: prefix.audio / CACHE_GRAIN * CACHE_GRAIN,
@@ -146,6 +144,27 @@ impl Cache {
             output: Tokens::default(),
         }
     }
+}
+
+/// What two contexts have in common at their beginning.
+fn common_prefix(now: &[Part], before: &[Part]) -> Tokens {
+    let mut prefix = Tokens::default();
+    for (now, before) in now.iter().zip(before) {
+        match (now, before) {
+            (Part::Preamble(now), Part::Preamble(before)) if now != before => {
+                return add(
+                    prefix,
+                    Tokens {
+                        text: common_prefix_tokens(now, before),
+                        audio: 0,
+                    },
+                );
+            }
+            (now, before) if now == before => prefix = add(prefix, whole(now)),
+            _ => return prefix,
+        }
+    }
+    prefix
 }
 
 const fn add(a: Tokens, b: Tokens) -> Tokens {
@@ -272,6 +291,28 @@ mod tests {
             Tokens {
                 text: 192,
                 audio: 0
+            }
+        );
+    }
+
+    #[test]
+    fn one_response_with_instructions_of_its_own_does_not_empty_the_cache() {
+        let mut cache = Cache::default();
+        cache.send(vec![preamble(128), item("u1", 0, 0, 640)]);
+        cache.send(vec![
+            Part::Preamble("abcd".repeat(128) + "say goodbye"),
+            item("u1", 0, 0, 640),
+        ]);
+        let bill = cache.send(vec![
+            preamble(128),
+            item("u1", 0, 0, 640),
+            item("u2", 0, 0, 64),
+        ]);
+        assert_eq!(
+            bill.cached,
+            Tokens {
+                text: 128,
+                audio: 640
             }
         );
     }

@@ -38,43 +38,7 @@ pub(super) async fn transcribe(
     let multipart =
         multipart.map_err(|_| ApiError::invalid("Expected a multipart form.", None, None))?;
     let form = read(multipart).await?;
-    let required = |name: &str| {
-        ApiError::invalid(
-            format!("Missing required parameter: '{name}'."),
-            Some(name),
-            Some("missing_required_parameter"),
-        )
-    };
-    let model = form.model.ok_or_else(|| required("model"))?;
-    if !sim.config.models.contains(&model) {
-        return Err(ApiError::no_model(&model));
-    }
-    let file = form.file.ok_or_else(|| required("file"))?;
-    if file.len() > FILE_MAX {
-        let error = ApiError::invalid(
-            format!(
-                "Maximum content size limit ({FILE_MAX}) exceeded ({} bytes read)",
-                file.len()
-            ),
-            None,
-            None,
-        );
-        return Err(ApiError {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..error
-        });
-    }
-    let format = form.format.unwrap_or_else(|| "json".into());
-    if format != "json" && format != "text" {
-        let message = format!(
-            "response_format '{format}' is not compatible with model '{model}'. Use 'json' or 'text' instead."
-        );
-        return Err(ApiError::invalid(
-            message,
-            Some("response_format"),
-            Some("unsupported_value"),
-        ));
-    }
+    let (model, file) = form.check(&sim.config.models)?;
     let decoded = tokio::task::spawn_blocking(move || decode::decode(&file)).await;
     let unreadable = |_| {
         ApiError::invalid(
@@ -90,7 +54,7 @@ pub(super) async fn transcribe(
     let ms = pcm.len() as u64 / 24;
     let text = ears::words(pcm.into()).await;
     tokio::time::sleep(Duration::from_millis(sim.config.latency.http_ms)).await;
-    let response = if format == "text" {
+    let response = if form.format.as_deref() == Some("text") {
         (
             [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
             format!("{text}\n"),
@@ -104,6 +68,46 @@ pub(super) async fn transcribe(
         json_response(body)
     };
     Ok(sim.sign(response, sim.config.latency.http_ms, ms / 100))
+}
+
+impl Form {
+    /// The model and the file, if the form is one that the vendor takes.
+    fn check(&self, models: &[String]) -> Result<(String, Bytes), ApiError> {
+        let required = |name: &str| {
+            ApiError::invalid(
+                format!("Missing required parameter: '{name}'."),
+                Some(name),
+                Some("missing_required_parameter"),
+            )
+        };
+        let model = self.model.clone().ok_or_else(|| required("model"))?;
+        if !models.contains(&model) {
+            return Err(ApiError::no_model(&model));
+        }
+        let file = self.file.clone().ok_or_else(|| required("file"))?;
+        if file.len() > FILE_MAX {
+            let message = format!(
+                "Maximum content size limit ({FILE_MAX}) exceeded ({} bytes read)",
+                file.len()
+            );
+            return Err(ApiError {
+                status: StatusCode::PAYLOAD_TOO_LARGE,
+                ..ApiError::invalid(message, None, None)
+            });
+        }
+        let format = self.format.as_deref().unwrap_or("json");
+        if format != "json" && format != "text" {
+            let message = format!(
+                "response_format '{format}' is not compatible with model '{model}'. Use 'json' or 'text' instead."
+            );
+            return Err(ApiError::invalid(
+                message,
+                Some("response_format"),
+                Some("unsupported_value"),
+            ));
+        }
+        Ok((model, file))
+    }
 }
 
 async fn read(mut multipart: Multipart) -> Result<Form, ApiError> {

@@ -163,15 +163,9 @@ impl Realtime {
         self.idle_due_ms = None;
         let given = |name: &str| params.get(name).filter(|value| !value.is_null());
         let session = self.session.instructions();
-        let (instructions, also) = match given("instructions").and_then(Value::as_str) {
-            None => (session.to_owned(), String::new()),
-            Some(own) => match own.strip_prefix(session) {
-                Some(also) if !session.is_empty() => (own.to_owned(), also.to_owned()),
-                _ if own.contains("## Phase:") => (own.to_owned(), own.to_owned()),
-                // Instructions of its own: the guide is not in force, its language is.
-                _ => (format!("{session}\n{own}"), own.to_owned()),
-            },
-        };
+        let own = given("instructions").and_then(Value::as_str);
+        let sent = own.unwrap_or(session).to_owned();
+        let (instructions, also) = wording(session, own);
         let modalities =
             given("output_modalities").unwrap_or(self.session.field("output_modalities"));
         let modality = if *modalities == json!(["text"]) {
@@ -228,7 +222,7 @@ impl Realtime {
             );
             return self.send("response.done", json!({ "response": response }));
         }
-        active.bill = self.count(&active);
+        active.bill = self.count(&active, &sent);
         self.tell_rate_limits(active.bill.input.total());
         self.responses.push(active);
         self.think(now_ms);
@@ -252,9 +246,9 @@ impl Realtime {
     }
 
     /// Counts what is sent to the model for this response.
-    fn count(&mut self, active: &Active) -> Bill {
+    fn count(&mut self, active: &Active, instructions: &str) -> Bill {
         let tools = Value::from(active.tools.clone()).to_string();
-        let mut context = vec![Part::Preamble(format!("{}\n{tools}", active.instructions))];
+        let mut context = vec![Part::Preamble(format!("{instructions}\n{tools}"))];
         if active.input.is_none() {
             context.extend(self.items.iter().map(Item::part));
         }
@@ -458,6 +452,19 @@ const RESPONSE_FIELDS: [&str; 12] = [
     "tool_choice",
     "tools",
 ];
+
+/// The instructions in force, and what was added to them for one response.
+fn wording(session: &str, own: Option<&str>) -> (String, String) {
+    match own {
+        None => (session.to_owned(), String::new()),
+        Some(own) => match own.strip_prefix(session) {
+            Some(also) if !session.is_empty() => (own.to_owned(), also.to_owned()),
+            _ if own.contains("## Phase:") => (own.to_owned(), own.to_owned()),
+            // Quite other instructions: what is known of the interview is still known.
+            _ => (format!("{session}\n{own}"), own.to_owned()),
+        },
+    }
+}
 
 /// A call of a tool that must be called: its first legal value for everything that it needs.
 fn required_call(tools: &[Value], name: Option<&str>) -> Option<brain::ToolCall> {

@@ -61,8 +61,9 @@ pub(super) fn check_values(update: &Map<String, Value>) -> Result<(), Refusal> {
     }
 }
 
+const DETECTION: &str = "session.audio.input.turn_detection";
+
 pub(super) fn check_input(input: &Map<String, Value>) -> Result<(), Refusal> {
-    const DETECTION: &str = "session.audio.input.turn_detection";
     known_only(
         input,
         "session.audio.input",
@@ -96,10 +97,13 @@ pub(super) fn check_input(input: &Map<String, Value>) -> Result<(), Refusal> {
         const PATH: &str = "session.audio.input.noise_reduction";
         known_only(object(reduction, PATH)?, PATH, &["type", "strength"])?;
     }
-    let Some(detection) = input.get("turn_detection").filter(|value| !value.is_null()) else {
-        return Ok(());
-    };
-    let detection = object(detection, DETECTION)?;
+    match input.get("turn_detection").filter(|value| !value.is_null()) {
+        None => Ok(()),
+        Some(detection) => check_detection(object(detection, DETECTION)?),
+    }
+}
+
+fn check_detection(detection: &Map<String, Value>) -> Result<(), Refusal> {
     match detection.get("type").and_then(Value::as_str) {
         Some("server_vad") => known_only(
             detection,
