@@ -16,10 +16,10 @@ pub const ADVANCE_PHASE: &str = "advance_phase";
 pub const COVER_TOPIC: &str = "cover_topic";
 
 /// Said at the first rung of silence. English until prompts come in languages.
-pub const SILENCE_FIRST: &str = "Take your time. I am listening whenever you are ready.";
+pub const SILENCE_FIRST: &str = "Are you still there? Take all the time you need.";
 /// Said at the second.
-pub const SILENCE_SECOND: &str =
-    "Are you still there? If you would like to stop here, that is fine too.";
+pub const SILENCE_SECOND: &str = "I can't hear you at the moment. If you'd like to go on, just say something, \
+     and we will pick up where we left off.";
 
 const RULES: &str = "\
 - Ask one question at a time, and wait for the answer.
