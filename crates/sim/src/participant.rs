@@ -1,9 +1,23 @@
 //! A synthetic participant: joins through the public HTTP API exactly like a browser, listens, and answers.
+//!
+//! It knows the server only as a participant's page does: the link, the HTTP API, WebRTC and the data channel. It is the
+//! demo's guest, the load generator's unit, and a measuring device: what it reports is what a person would have heard.
+
+mod api;
+mod call;
+mod ears;
+mod mind;
+mod mouth;
+mod turn;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+
+use crate::corpus::Corpus;
+use crate::recognise::Recogniser;
+use api::Api;
 
 /// Who joins, where and how.
 #[derive(Clone, Debug)]
@@ -31,7 +45,8 @@ pub struct ParticipantConfig {
 pub enum Ears {
     /// Decodes the audio and recognises it by sound; captions fill in what it does not recognise.
     Sound,
-    /// Reads captions only: cheap enough for hundreds of participants on one machine.
+    /// Reads captions only and judges speech by the size of packets: cheap enough for hundreds of participants on one
+    /// machine.
     Captions,
 }
 
@@ -88,26 +103,202 @@ pub enum Progress {
 pub struct ParticipantReport {
     /// From the first own packet to the first audible interviewer audio.
     pub first_voice_ms: Option<u32>,
+    /// From the end of each own answer to the next audible interviewer audio.
+    pub response_latencies_ms: Vec<u32>,
+    /// From each own interruption to the last audible interviewer audio.
+    pub interruptions_ms: Vec<u32>,
+    /// Own answers into which the interviewer spoke.
+    pub overlaps: u32,
+    /// Audible interviewer audio.
+    pub heard_ms: u64,
+    /// Loudness of the audible audio, root mean square of 16-bit samples; none where nothing was decoded.
+    pub heard_rms: Option<u32>,
+    /// What was asked.
+    pub questions: Vec<Asked>,
+    /// What was answered, as clip names.
+    pub answers: Vec<String>,
+    /// Final captions in the order of their turns.
+    pub captions: Vec<Caption>,
+    /// Titles of the sections that were entered.
+    pub phases: Vec<String>,
+    /// The cost that was shown last, in micro-dollars.
+    pub cost_micro_usd: Option<i64>,
+    /// From the offer to the connection.
+    pub connect_ms: Option<u32>,
+    /// From the connection to the end.
+    pub duration_ms: u64,
+    /// Interviewer audio packets that arrived, and that are missing between them.
+    pub packets: Packets,
+    /// Why the interview ended.
+    pub outcome: String,
+    /// What the participant got at the end.
+    pub completion: Option<Completion>,
+}
+
+/// A question as it was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its words.
+    pub text: String,
+    /// The clip that it is.
+    pub clip: Option<String>,
+    /// How it was understood.
+    pub by: Sense,
+}
+
+/// How something was understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sense {
+    /// By its sound.
+    Sound,
+    /// By its caption.
+    Caption,
+}
+
+/// A line of the captions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caption {
+    /// Number of the turn.
+    pub turn: u64,
+    /// `interviewer` or `participant`.
+    pub speaker: String,
+    /// The words.
+    pub text: String,
+}
+
+/// Audio packets as they arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packets {
+    /// That arrived.
+    pub received: u64,
+    /// That were sent before one that arrived, and did not.
+    pub lost: u64,
+}
+
+/// What a participant gets at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Completion {
+    /// Thanks.
+    pub message: String,
+    /// Code for the panel.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Where the page would go.
+    #[serde(default)]
+    pub redirect_url: Option<String>,
 }
 
 /// Why a participant could not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum ParticipantError {
     /// The link is not one.
-    #[error("not a participant link: {0}")]
-    Link(String),
+    #[error("not a participant link (http://host/i#SECRET): {0}")]
+    Link(&'static str),
+    /// Nobody speaks as this persona in the interview's language.
+    #[error("there is no voice {persona} for the language {language}; there are: {voices}")]
+    Persona {
+        /// Who was asked for.
+        persona: String,
+        /// The interview's language.
+        language: String,
+        /// Who could speak.
+        voices: String,
+    },
+    /// The server could not be reached, or broke off.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// The server refused a request.
+    #[error("the server refused ({status}): {detail}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// What happened and what to do, in the server's words.
+        detail: String,
+    },
+    /// The interview ended before it began.
+    #[error("the interview is already over: {0}")]
+    Over(String),
+    /// No media socket.
+    #[error("no media connection: {0}")]
+    Media(String),
+    /// The connection broke and the interview was not over.
+    #[error("the media connection was lost before the interview ended")]
+    Lost,
+    /// It took too long.
+    #[error("the interview did not end within {} s", .0.as_secs())]
+    Deadline(Duration),
+    /// The caller stopped it.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// Takes part in one interview from link to end.
 ///
 /// # Errors
 /// Fails if the interview could not be joined, or did not end by itself within the deadline.
-#[expect(clippy::unused_async, reason = "signature first")]
 pub async fn run(
     config: ParticipantConfig,
     stop: CancellationToken,
     progress: impl Fn(Progress) + Send + Sync,
 ) -> Result<ParticipantReport, ParticipantError> {
-    let _ = (config, stop, progress);
-    todo!()
+    let api = Api::new(&config.link)?;
+    let interview = interview(&config, &api, &stop, &progress);
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(ParticipantError::Stopped),
+        result = tokio::time::timeout(config.start_after + config.deadline, interview) => {
+            result.unwrap_or(Err(ParticipantError::Deadline(config.deadline)))
+        }
+    }
+}
+
+async fn interview(
+    config: &ParticipantConfig,
+    api: &Api,
+    stop: &CancellationToken,
+    progress: &(impl Fn(Progress) + Send + Sync),
+) -> Result<ParticipantReport, ParticipantError> {
+    if !stop.is_cancelled() {
+        tokio::time::sleep(config.start_after).await;
+    }
+    let participation = api.read().await?;
+    if let Some(outcome) = participation.outcome {
+        return Err(ParticipantError::Over(outcome));
+    }
+    let language = participation.study.language;
+    let voices = Corpus::embedded().personas(&language);
+    if !voices.contains(&config.persona.as_str()) {
+        let (persona, voices) = (config.persona.clone(), voices.join(", "));
+        return Err(ParticipantError::Persona {
+            persona,
+            language,
+            voices,
+        });
+    }
+    if config.ears == Ears::Sound {
+        // The index is built before the interviewer speaks, not while it waits for an answer.
+        tokio::task::spawn_blocking(Recogniser::interviewer)
+            .await
+            .map_err(|error| ParticipantError::Media(error.to_string()))?;
+    }
+    if participation.consent != "given" {
+        api.consent().await?;
+    }
+    progress(Progress::Consented {
+        title: participation.study.title,
+    });
+    let mut call = call::Call::join(config, api, &language).await?;
+    let result = call.take_part(progress).await;
+    call.hang_up(api).await;
+    let mut report = result?;
+    if report.outcome.is_empty() {
+        // The connection went before the notice came: the page would ask.
+        let participation = api.read().await?;
+        report.outcome = participation.outcome.ok_or(ParticipantError::Lost)?;
+        report.completion = participation.completion;
+        progress(Progress::Ended {
+            outcome: report.outcome.clone(),
+        });
+    }
+    Ok(report)
 }

@@ -85,13 +85,25 @@ impl Synthesiser {
                 command
             }
         };
-        command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| {
-            if error.kind() == ErrorKind::NotFound { Unspoken::NotInstalled } else { Unspoken::Io(error) }
+            if error.kind() == ErrorKind::NotFound {
+                Unspoken::NotInstalled
+            } else {
+                Unspoken::Io(error)
+            }
         })?;
         let stdout = child.stdout.take().ok_or(Unspoken::NoSpeech)?;
         let mut wav = Vec::new();
         stdout.take(BYTES_MAX).read_to_end(&mut wav).await?;
-        if child.wait().await?.success() { Ok(wav) } else { Err(Unspoken::NoSpeech) }
+        if child.wait().await?.success() {
+            Ok(wav)
+        } else {
+            Err(Unspoken::NoSpeech)
+        }
     }
 }

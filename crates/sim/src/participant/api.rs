@@ -1,0 +1,199 @@
+//! The participant's side of the public HTTP API: what the page calls, in the page's words.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Completion, ParticipantError};
+
+/// How long one request may take; the page gives up then, too.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+
+/// A server, as one participant may use it.
+pub(super) struct Api {
+    client: Client,
+    base: String,
+    secret: String,
+}
+
+/// What the page is told of its session, as far as a synthetic participant cares.
+#[derive(Debug, Deserialize)]
+pub(super) struct Participation {
+    pub(super) study: StudyView,
+    pub(super) consent: String,
+    pub(super) outcome: Option<String>,
+    pub(super) completion: Option<Completion>,
+}
+
+/// The study as the page is told.
+#[derive(Debug, Deserialize)]
+pub(super) struct StudyView {
+    pub(super) title: String,
+    pub(super) language: String,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    participation: Participation,
+}
+
+/// An RFC 9457 problem.
+#[derive(Deserialize)]
+struct Problem {
+    title: String,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    remedy: String,
+}
+
+impl Api {
+    /// The server and the secret of a link.
+    pub(super) fn new(link: &str) -> Result<Api, ParticipantError> {
+        let (page, secret) = link
+            .split_once('#')
+            .ok_or(ParticipantError::Link("there is no `#`"))?;
+        let base = page.trim_end_matches('/').strip_suffix("/i");
+        let base = base.ok_or(ParticipantError::Link("the path is not `/i`"))?;
+        if secret.is_empty() {
+            return Err(ParticipantError::Link("there is no secret"));
+        }
+        if reqwest::Url::parse(base).is_err() {
+            return Err(ParticipantError::Link("the address is not a URL"));
+        }
+        let client = Client::builder()
+            .timeout(REQUEST_DEADLINE)
+            .no_proxy()
+            .build();
+        let client = client.map_err(|error| ParticipantError::Unreachable(error.to_string()))?;
+        Ok(Api {
+            client,
+            base: base.to_owned(),
+            secret: secret.to_owned(),
+        })
+    }
+
+    /// Host and port, for finding the way there.
+    pub(super) fn host(&self) -> Result<(String, u16), ParticipantError> {
+        let url = reqwest::Url::parse(&self.base)
+            .map_err(|_| ParticipantError::Link("the address is not a URL"))?;
+        let host = url
+            .host_str()
+            .ok_or(ParticipantError::Link("the address has no host"))?;
+        let port = url
+            .port_or_known_default()
+            .ok_or(ParticipantError::Link("the address has no port"))?;
+        // A URL writes an IPv6 address in brackets; the resolver does not.
+        Ok((host.trim_matches(['[', ']']).to_owned(), port))
+    }
+
+    /// The session of this link.
+    pub(super) async fn read(&self) -> Result<Participation, ParticipantError> {
+        let response = send(self.request(Method::GET, "/api/v1/participation")).await?;
+        Ok(body::<Body>(response).await?.participation)
+    }
+
+    /// Gives consent.
+    pub(super) async fn consent(&self) -> Result<(), ParticipantError> {
+        let request = self.request(Method::POST, "/api/v1/participation/consent");
+        send(request.json(&json!({"accepted": true}))).await?;
+        Ok(())
+    }
+
+    /// Sends an SDP offer; gives the answer and where to hang up.
+    pub(super) async fn offer(
+        &self,
+        sdp: String,
+    ) -> Result<(String, Option<String>), ParticipantError> {
+        let request = self.request(Method::POST, "/api/v1/participation/peers");
+        let response = send(request.header(CONTENT_TYPE, "application/sdp").body(sdp)).await?;
+        let location = response
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let answer = response.text().await.map_err(unreachable)?;
+        Ok((answer, location))
+    }
+
+    /// Closes the connection.
+    pub(super) async fn hang_up(&self, location: &str) -> Result<(), ParticipantError> {
+        // Also a full URL is a legal Location.
+        let path = location.strip_prefix(&self.base).unwrap_or(location);
+        send(self.request(Method::DELETE, path)).await?;
+        Ok(())
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.secret)
+    }
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, ParticipantError> {
+    let response = request.send().await.map_err(unreachable)?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status().as_u16();
+    let detail = match response.json::<Problem>().await {
+        Ok(Problem {
+            title,
+            detail,
+            remedy,
+        }) => format!("{title}. {detail} {remedy}"),
+        Err(_) => "without saying why".to_owned(),
+    };
+    Err(ParticipantError::Refused { status, detail })
+}
+
+async fn body<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, ParticipantError> {
+    response.json().await.map_err(unreachable)
+}
+
+fn unreachable(error: reqwest::Error) -> ParticipantError {
+    // The URL holds no secret (that is in a header), but the cause is what helps.
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    ParticipantError::Unreachable(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_an_address_and_a_secret() {
+        let api = Api::new("https://example.org:8443/research/i#abc").unwrap();
+        assert_eq!(
+            (api.base.as_str(), api.secret.as_str()),
+            ("https://example.org:8443/research", "abc")
+        );
+        assert_eq!(api.host().unwrap(), ("example.org".to_owned(), 8443));
+        assert_eq!(
+            Api::new("http://[::1]/i#abc").unwrap().host().unwrap(),
+            ("::1".to_owned(), 80)
+        );
+        for wrong in [
+            "http://example.org/i",
+            "http://example.org/i#",
+            "http://example.org/#abc",
+            "/i#abc",
+        ] {
+            assert!(
+                matches!(Api::new(wrong), Err(ParticipantError::Link(_))),
+                "{wrong}"
+            );
+        }
+    }
+}

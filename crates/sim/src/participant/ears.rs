@@ -1,0 +1,217 @@
+//! What the participant hears: decoded, judged audible or not, kept until it has been understood.
+
+use std::time::{Duration, Instant};
+
+use media::opus::Decoder;
+
+use super::{Ears as Mode, Packets, ParticipantError};
+use crate::corpus::RATE_HZ;
+
+/// Loudness from which 20 ms count as audible: -42 dBFS. Speech lies 20 dB over it.
+const AUDIBLE_RMS: f32 = 250.0;
+
+/// Size from which a packet counts as audible where nothing is decoded: silence takes 3 bytes, speech at 24 kbit/s 60.
+const AUDIBLE_BYTES: usize = 20;
+
+/// Speech that is kept until it is understood, in samples: 60 s. The oldest goes first.
+const KEPT_MAX: usize = 60 * RATE_HZ as usize;
+
+/// Samples of a packet of 20 ms.
+const FRAME: usize = RATE_HZ as usize / 50;
+
+/// Lost packets that are made up for; after more there is silence.
+const CONCEALED_MAX: u64 = 10;
+
+/// A pause in the packets is kept as silence up to this long, in samples: 1 s.
+const PAUSE_MAX: usize = RATE_HZ as usize;
+
+/// The participant's ears.
+pub(super) struct Ears {
+    /// None where only captions are read.
+    decoder: Option<Decoder>,
+    last: Option<(u64, u64)>,
+    /// What was said since the last answer.
+    kept: Vec<i16>,
+    /// When anything audible of it was heard first and last.
+    since: Option<(Instant, Instant)>,
+    first: Option<Instant>,
+    heard: Duration,
+    /// Sum of squares of audible audio.
+    energy: f64,
+    packets: Packets,
+}
+
+impl Ears {
+    pub(super) fn new(mode: Mode) -> Result<Ears, ParticipantError> {
+        let decoder = match mode {
+            Mode::Sound => Some(
+                Decoder::new(RATE_HZ)
+                    .map_err(|error| ParticipantError::Media(error.to_string()))?,
+            ),
+            Mode::Captions => None,
+        };
+        Ok(Ears {
+            decoder,
+            last: None,
+            kept: Vec::new(),
+            since: None,
+            first: None,
+            heard: Duration::ZERO,
+            energy: 0.0,
+            packets: Packets::default(),
+        })
+    }
+
+    /// Takes a packet. Whether it was audible.
+    pub(super) fn packet(&mut self, seq: u64, rtp_time: u64, payload: &[u8], at: Instant) -> bool {
+        let missing = match self.last {
+            // Late: what it says was made up for already.
+            Some((last, _)) if seq <= last => return false,
+            Some((last, _)) => seq - last - 1,
+            None => 0,
+        };
+        self.packets.received += 1;
+        self.packets.lost += missing;
+        // RTP time goes on while nothing is sent.
+        let due = self.last.map_or(rtp_time, |(_, time)| {
+            time + (missing + 1) * media::opus::FRAME_48K
+        });
+        let pause = rtp_time.saturating_sub(due) as usize / 2;
+        self.last = Some((seq, rtp_time));
+        let is_audible = self.decode(missing, pause, payload);
+        if is_audible {
+            self.first.get_or_insert(at);
+            self.since = Some((self.since.map_or(at, |(first, _)| first), at));
+            self.heard += Duration::from_millis(20);
+        }
+        is_audible
+    }
+
+    fn decode(&mut self, missing: u64, pause: usize, payload: &[u8]) -> bool {
+        let Some(decoder) = &mut self.decoder else {
+            return payload.len() >= AUDIBLE_BYTES;
+        };
+        for _ in 0..missing.min(CONCEALED_MAX) {
+            if let Ok(pcm) = decoder.conceal(FRAME) {
+                self.kept.extend_from_slice(pcm);
+            }
+        }
+        self.kept.resize(self.kept.len() + pause.min(PAUSE_MAX), 0);
+        let Ok(pcm) = decoder.decode(payload) else {
+            return false;
+        };
+        let energy: f32 = pcm.iter().map(|s| f32::from(*s).powi(2)).sum();
+        let is_audible = energy > AUDIBLE_RMS * AUDIBLE_RMS * pcm.len() as f32;
+        if is_audible {
+            self.energy += f64::from(energy);
+        }
+        self.kept.extend_from_slice(pcm);
+        if self.kept.len() > KEPT_MAX {
+            self.kept.drain(..self.kept.len() - KEPT_MAX);
+        }
+        is_audible
+    }
+
+    /// When the speech that is kept began and was heard last; none if nothing audible is kept.
+    pub(super) fn since(&self) -> Option<(Instant, Instant)> {
+        self.since
+    }
+
+    /// The speech that is kept.
+    pub(super) fn kept(&self) -> &[i16] {
+        &self.kept
+    }
+
+    /// Forgets what was kept: it was understood, or an answer to it begins.
+    pub(super) fn forget(&mut self) {
+        self.kept.clear();
+        self.since = None;
+    }
+
+    /// When anything audible was heard first.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.first
+    }
+
+    pub(super) fn heard_ms(&self) -> u64 {
+        u64::try_from(self.heard.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Loudness of what was audible; none if nothing was decoded.
+    pub(super) fn rms(&self) -> Option<u32> {
+        let samples = self.heard.as_secs_f64() * f64::from(RATE_HZ);
+        self.decoder.as_ref().filter(|_| samples > 0.0)?;
+        Some((self.energy / samples).sqrt() as u32)
+    }
+
+    pub(super) fn packets(&self) -> Packets {
+        self.packets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::corpus::Corpus;
+    use crate::recognise::{Recogniser, transcript};
+
+    /// Hears a clip with some packets missing.
+    fn hear(ears: &mut Ears, id: &str, is_lost: impl Fn(u64) -> bool) {
+        let at = Instant::now();
+        for (no, packet) in (0u64..).zip(Corpus::embedded().get(id).unwrap().packets()) {
+            if !is_lost(no) {
+                ears.packet(no, no * 960, packet, at + Duration::from_millis(no * 20));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_heard_with_losses_is_understood() {
+        let mut ears = Ears::new(Mode::Sound).unwrap();
+        hear(&mut ears, "q-exploration-cost-1", |no| no % 19 == 7);
+        let heard = Recogniser::interviewer().recognise(ears.kept());
+        assert_eq!(
+            transcript(&heard),
+            "How does cost come into it when you, or your company, choose a tool?"
+        );
+        let Packets { received, lost } = ears.packets();
+        assert!(
+            lost > 5 && (lost * 18..lost * 20).contains(&received),
+            "{lost} lost, {received} received"
+        );
+        assert!((2500..5000).contains(&ears.rms().unwrap()));
+    }
+
+    #[test]
+    fn a_pause_in_the_packets_is_silence_not_loss() {
+        let mut ears = Ears::new(Mode::Sound).unwrap();
+        let silence = media::opus::SILENCE;
+        let at = Instant::now();
+        assert!(!ears.packet(5, 0, &silence, at));
+        assert!(!ears.packet(6, 960 + 24_000, &silence, at));
+        assert!(!ears.packet(4, 0, &silence, at));
+        assert_eq!(
+            ears.packets(),
+            Packets {
+                received: 2,
+                lost: 0
+            }
+        );
+        assert_eq!(ears.kept().len(), 2 * FRAME + 12_000);
+        assert_eq!((ears.since(), ears.first(), ears.rms()), (None, None, None));
+    }
+
+    #[test]
+    fn without_decoding_size_tells_speech_from_silence() {
+        let mut ears = Ears::new(Mode::Captions).unwrap();
+        hear(&mut ears, "q-exploration-cost-1", |_| false);
+        assert!(
+            (2800..3600).contains(&ears.heard_ms()),
+            "{}",
+            ears.heard_ms()
+        );
+        assert!(ears.kept().is_empty());
+    }
+}
