@@ -48,158 +48,177 @@ fn session_in(state: State) -> Drive {
 }
 
 fn inputs(at: Mono) -> Vec<(&'static str, Input)> {
-    let media = |fact| Input::Media(PeerNo(1), fact);
-    let link = |event| Input::Link(LinkNo(1), event);
-    let (text, item) = (String::from("words"), engine::ids::ItemId::from("x"));
-    let item = || item.clone();
-    let detail = || "why".to_owned();
-    let failed = ResponseStatus::Failed {
-        category: FaultCategory::Retryable,
-        detail: detail(),
-    };
-    vec![
+    let media = media(at)
+        .into_iter()
+        .map(|(name, fact)| (name, Input::Media(PeerNo(1), fact)));
+    let links = [transcripts(), responses(), faults()]
+        .into_iter()
+        .flatten()
+        .map(|(name, event)| (name, Input::Link(LinkNo(1), event)));
+    let older = LinkEvent::SpeechStarted { item: "x".into() };
+    let rest = [
         ("peer offered", Input::PeerOffered(PeerNo(2))),
-        ("up", media(MediaFact::Up)),
-        ("lost", media(MediaFact::Lost)),
-        ("audio flowing", media(MediaFact::AudioFlowing { at })),
-        ("activity started", media(MediaFact::SpeechStarted { at })),
-        ("activity ended", media(MediaFact::SpeechEnded { at })),
-        (
-            "playout started",
-            media(MediaFact::PlayoutStarted { item: item(), at }),
-        ),
-        (
-            "playout ended",
-            media(MediaFact::PlayoutEnded {
-                item: item(),
-                at,
-                played_ms: 10,
-                cut: false,
-            }),
-        ),
-        (
-            "recording gap",
-            media(MediaFact::RecordingGap { reason: detail() }),
-        ),
         ("older peer", Input::Media(PeerNo(0), MediaFact::Lost)),
-        (
-            "ready",
-            link(LinkEvent::Ready {
-                vendor_id: detail(),
-            }),
-        ),
-        (
-            "speech started",
-            link(LinkEvent::SpeechStarted { item: item() }),
-        ),
-        (
-            "speech stopped",
-            link(LinkEvent::SpeechStopped { item: item() }),
-        ),
-        (
-            "speech committed",
-            link(LinkEvent::SpeechCommitted { item: item() }),
-        ),
-        (
-            "transcript delta",
-            link(LinkEvent::TranscriptDelta {
-                item: item(),
-                text: text.clone(),
-            }),
-        ),
-        (
-            "transcript done",
-            link(LinkEvent::TranscriptDone {
-                item: item(),
-                text: text.clone(),
-            }),
-        ),
-        (
-            "transcript failed",
-            link(LinkEvent::TranscriptFailed {
-                item: item(),
-                reason: detail(),
-            }),
-        ),
-        (
-            "response started",
-            link(LinkEvent::ResponseStarted {
-                response: "r".into(),
-                tag: None,
-            }),
-        ),
-        (
-            "utterance started",
-            link(LinkEvent::UtteranceStarted {
-                response: "r".into(),
-                item: item(),
-            }),
-        ),
-        (
-            "utterance delta",
-            link(LinkEvent::UtteranceDelta {
-                item: item(),
-                text: text.clone(),
-            }),
-        ),
-        (
-            "utterance done",
-            link(LinkEvent::UtteranceDone {
-                item: item(),
-                text,
-                audio_ms: 10,
-            }),
-        ),
-        (
-            "tool called",
-            link(LinkEvent::ToolCalled {
-                call: "c".into(),
-                name: "cover_topic".into(),
-                arguments: r#"{"topic":"role"}"#.into(),
-            }),
-        ),
-        (
-            "response done",
-            link(LinkEvent::ResponseDone {
-                response: "r".into(),
-                status: ResponseStatus::Completed,
-            }),
-        ),
-        (
-            "response failed",
-            link(LinkEvent::ResponseDone {
-                response: "r".into(),
-                status: failed,
-            }),
-        ),
-        (
-            "used",
-            link(LinkEvent::Used(Usage::none().with(Component::AudioIn, 10))),
-        ),
-        (
-            "fault",
-            link(LinkEvent::Fault {
-                category: FaultCategory::RateLimited,
-                detail: detail(),
-            }),
-        ),
-        (
-            "gone",
-            link(LinkEvent::Gone {
-                category: FaultCategory::Retryable,
-                detail: detail(),
-            }),
-        ),
-        (
-            "older link",
-            Input::Link(LinkNo(0), LinkEvent::SpeechStarted { item: item() }),
-        ),
+        ("older link", Input::Link(LinkNo(0), older)),
         ("mute", Input::Participant(Request::Mute)),
         ("unmute", Input::Participant(Request::Unmute)),
         ("repeat", Input::Participant(Request::Repeat)),
         ("end", Input::Participant(Request::End)),
         ("operator end", Input::OperatorEnd),
         ("timeout", Input::Timeout),
+    ];
+    media.chain(links).chain(rest).collect()
+}
+
+fn media(at: Mono) -> Vec<(&'static str, MediaFact)> {
+    let (item, reason) = ("x".into(), "full".to_owned());
+    let ended = MediaFact::PlayoutEnded {
+        item,
+        at,
+        played_ms: 10,
+        cut: false,
+    };
+    vec![
+        ("up", MediaFact::Up),
+        ("lost", MediaFact::Lost),
+        ("audio flowing", MediaFact::AudioFlowing { at }),
+        ("activity started", MediaFact::SpeechStarted { at }),
+        ("activity ended", MediaFact::SpeechEnded { at }),
+        (
+            "playout started",
+            MediaFact::PlayoutStarted {
+                item: "x".into(),
+                at,
+            },
+        ),
+        ("playout ended", ended),
+        ("recording gap", MediaFact::RecordingGap { reason }),
+    ]
+}
+
+fn transcripts() -> Vec<(&'static str, LinkEvent)> {
+    let (item, text, reason) = (|| "x".into(), || "words".to_owned(), "unclear".to_owned());
+    vec![
+        ("speech started", LinkEvent::SpeechStarted { item: item() }),
+        ("speech stopped", LinkEvent::SpeechStopped { item: item() }),
+        (
+            "speech committed",
+            LinkEvent::SpeechCommitted { item: item() },
+        ),
+        (
+            "transcript delta",
+            LinkEvent::TranscriptDelta {
+                item: item(),
+                text: text(),
+            },
+        ),
+        (
+            "transcript done",
+            LinkEvent::TranscriptDone {
+                item: item(),
+                text: text(),
+            },
+        ),
+        (
+            "transcript failed",
+            LinkEvent::TranscriptFailed {
+                item: item(),
+                reason,
+            },
+        ),
+    ]
+}
+
+fn responses() -> Vec<(&'static str, LinkEvent)> {
+    let (item, text, response) = (|| "x".into(), || "words".to_owned(), || "r".into());
+    let (name, arguments) = ("cover_topic".to_owned(), r#"{"topic":"role"}"#.to_owned());
+    let category = FaultCategory::Retryable;
+    let failed = ResponseStatus::Failed {
+        category,
+        detail: "why".to_owned(),
+    };
+    let done = ResponseStatus::Completed;
+    vec![
+        (
+            "response started",
+            LinkEvent::ResponseStarted {
+                response: response(),
+                tag: None,
+            },
+        ),
+        (
+            "utterance started",
+            LinkEvent::UtteranceStarted {
+                response: response(),
+                item: item(),
+            },
+        ),
+        (
+            "utterance delta",
+            LinkEvent::UtteranceDelta {
+                item: item(),
+                text: text(),
+            },
+        ),
+        (
+            "utterance done",
+            LinkEvent::UtteranceDone {
+                item: item(),
+                text: text(),
+                audio_ms: 10,
+            },
+        ),
+        (
+            "tool called",
+            LinkEvent::ToolCalled {
+                call: "c".into(),
+                name,
+                arguments,
+            },
+        ),
+        (
+            "response done",
+            LinkEvent::ResponseDone {
+                response: response(),
+                status: done,
+            },
+        ),
+        (
+            "response failed",
+            LinkEvent::ResponseDone {
+                response: response(),
+                status: failed,
+            },
+        ),
+    ]
+}
+
+fn faults() -> Vec<(&'static str, LinkEvent)> {
+    let detail = || "why".to_owned();
+    let used = Usage::none().with(Component::AudioIn, 10);
+    let (limited, lost) = (FaultCategory::RateLimited, FaultCategory::Retryable);
+    vec![
+        (
+            "ready",
+            LinkEvent::Ready {
+                vendor_id: detail(),
+            },
+        ),
+        ("used", LinkEvent::Used(used)),
+        (
+            "fault",
+            LinkEvent::Fault {
+                category: limited,
+                detail: detail(),
+            },
+        ),
+        (
+            "gone",
+            LinkEvent::Gone {
+                category: lost,
+                detail: detail(),
+            },
+        ),
     ]
 }
 

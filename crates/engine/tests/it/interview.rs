@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use engine::cost::{Component, MicroUsd};
-use engine::ids::PhaseId;
 use engine::journal::{Entry, Measure, Outcome, TurnEnding};
 use engine::link::{LinkCommand, LinkEvent, Speaker};
 use engine::session::{Notice, Output, Request, State, Timer, prompt};
@@ -75,60 +74,53 @@ fn an_ordinary_turn_is_answered_by_the_vendor_alone_and_its_latency_measured() {
     }));
 }
 
-#[test]
-fn a_whole_interview_ends_complete_with_every_turn_and_cent_on_record() {
-    let mut drive = Drive::greeted(plan(), FULL);
+/// From the greeting to the end: two questions, one move, the goodbye.
+fn whole_interview() -> Drive {
     let cover = |topic: &str| format!("{{\"topic\":\"{topic}\"}}");
+    let advance = |to: &str| format!("{{\"to\":\"{to}\"}}");
+    let mut drive = Drive::greeted(plan(), FULL);
     drive.say("u1", "I am a nurse.", 2_000);
-    drive.respond_with(
-        "a1",
-        "Thank you.",
-        900,
-        &[
-            ("cover_topic", &cover("role")),
-            ("advance_phase", r#"{"to":"main"}"#),
-        ],
-    );
-    assert_eq!(
-        results(&drive.last),
-        [
-            r#"{"ok":true,"topic":"role"}"#,
-            r#"{"ok":true,"phase":"main"}"#
-        ]
-    );
+    let calls = [
+        ("cover_topic", &*cover("role")),
+        ("advance_phase", &*advance("main")),
+    ];
+    drive.respond_with("a1", "Thank you.", 900, &calls);
+    let ok = [
+        r#"{"ok":true,"topic":"role"}"#,
+        r#"{"ok":true,"phase":"main"}"#,
+    ];
+    assert_eq!(results(&drive.last), ok);
     assert_eq!(
         kinds(&drive.last),
         [""; 0],
         "the move waits until the thanks were heard"
     );
     drive.play("a1", 900);
-    assert_eq!(
-        said(&drive.last),
-        ["Go on with the new phase: say one short transition, then ask its first question."]
-    );
+    let also = "Go on with the new phase: say one short transition, then ask its first question.";
+    assert_eq!(said(&drive.last), [also]);
     drive
         .respond("a2", "Now, what about tools?", 1_500)
         .play("a2", 1_500);
     drive
         .say("u2", "I use a pager.", 1_200)
         .use_tokens(Component::AudioOut, 1_000);
-    drive.respond_with(
-        "",
-        "",
-        0,
-        &[
-            ("cover_topic", &cover("tools")),
-            ("advance_phase", r#"{"to":"end"}"#),
-        ],
-    );
-    assert_eq!(
-        said(&drive.last),
-        ["Say exactly: \"Thank you, goodbye.\" Do not ask anything more."]
-    );
+    let calls = [
+        ("cover_topic", &*cover("tools")),
+        ("advance_phase", &*advance("end")),
+    ];
+    drive.respond_with("", "", 0, &calls);
+    let also = "Say exactly: \"Thank you, goodbye.\" Do not ask anything more.";
+    assert_eq!(said(&drive.last), [also]);
     assert_eq!(drive.session.state(), State::Closing);
     drive
         .respond("bye", "Thank you, goodbye.", 1_300)
         .play("bye", 1_300);
+    drive
+}
+
+#[test]
+fn a_whole_interview_ends_complete_and_every_cent_is_on_record() {
+    let drive = whole_interview();
     assert_eq!(drive.session.state(), State::Ended);
     assert_eq!(
         drive.last.last(),
@@ -138,60 +130,37 @@ fn a_whole_interview_ends_complete_with_every_turn_and_cent_on_record() {
     );
     assert_eq!(drive.session.deadline(), None);
     assert_eq!(drive.cost(), MicroUsd(64_000));
-    let turns: Vec<_> = drive
-        .turns()
-        .into_iter()
-        .map(|t| (t.turn.0, t.speaker, t.phase, t.text, t.ending))
+}
+
+#[test]
+fn a_whole_interview_has_every_turn_on_record() {
+    let turns = whole_interview().turns();
+    assert!(turns.iter().all(|turn| turn.ending == TurnEnding::Complete));
+    let turns: Vec<_> = turns
+        .iter()
+        .map(|turn| {
+            (
+                turn.turn.0,
+                turn.speaker.name(),
+                turn.phase.as_str(),
+                turn.text.as_str(),
+            )
+        })
         .collect();
-    let (warmup, main): (PhaseId, PhaseId) = ("warmup".into(), "main".into());
-    let whole = TurnEnding::Complete;
-    assert_eq!(
-        turns,
-        [
-            (
-                1,
-                Speaker::Interviewer,
-                warmup.clone(),
-                "Hello, I am an AI. What about role?".to_owned(),
-                whole
-            ),
-            (
-                2,
-                Speaker::Participant,
-                warmup.clone(),
-                "I am a nurse.".to_owned(),
-                whole
-            ),
-            (
-                3,
-                Speaker::Interviewer,
-                warmup,
-                "Thank you.".to_owned(),
-                whole
-            ),
-            (
-                4,
-                Speaker::Interviewer,
-                main.clone(),
-                "Now, what about tools?".to_owned(),
-                whole
-            ),
-            (
-                5,
-                Speaker::Participant,
-                main.clone(),
-                "I use a pager.".to_owned(),
-                whole
-            ),
-            (
-                6,
-                Speaker::Interviewer,
-                main,
-                "Thank you, goodbye.".to_owned(),
-                whole
-            ),
-        ]
-    );
+    let expected = [
+        (
+            1,
+            "interviewer",
+            "warmup",
+            "Hello, I am an AI. What about role?",
+        ),
+        (2, "participant", "warmup", "I am a nurse."),
+        (3, "interviewer", "warmup", "Thank you."),
+        (4, "interviewer", "main", "Now, what about tools?"),
+        (5, "participant", "main", "I use a pager."),
+        (6, "interviewer", "main", "Thank you, goodbye."),
+    ];
+    assert_eq!(turns, expected);
 }
 
 #[test]
