@@ -24,13 +24,14 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::session::{MakeCodec, Parts, Registry, Shards, end_leftovers};
 use crate::udp::{Net, NetParams, NetThread};
-use crate::{http, secrets};
+use crate::{http, secrets, work};
 
 /// This process's name as owner of sessions and jobs. There is one node per database as long as that is SQLite, which
 /// the store makes sure of; so whatever the name owns at start is a dead process's.
 const NODE: &str = "node";
-/// For requests that are being answered when the server stops. Event streams never end by themselves.
-const REQUESTS_WITHIN: Duration = Duration::from_secs(2);
+/// For requests that are being answered and jobs under way when the server stops. Event streams never end by themselves;
+/// a job that is cut off runs again at the next start.
+const OTHERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A running server. Stop it with [`Running::stop`]; dropping it leaves its tasks to the runtime.
 pub struct Running {
@@ -40,6 +41,8 @@ pub struct Running {
     media_addr: SocketAddr,
     http: JoinHandle<()>,
     http_stop: CancellationToken,
+    work: JoinHandle<()>,
+    work_stop: CancellationToken,
     net: NetThread,
 }
 
@@ -130,6 +133,8 @@ pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<
     });
     let http_stop = CancellationToken::new();
     let http = tokio::spawn(serve_http(listener, Arc::clone(&app), http_stop.clone()));
+    let work_stop = CancellationToken::new();
+    let work = tokio::spawn(work::run(Arc::clone(&app), work_stop.clone()));
     app.readiness.set(true);
     Ok(Running {
         app,
@@ -138,6 +143,8 @@ pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<
         media_addr,
         http,
         http_stop,
+        work,
+        work_stop,
         net: net_thread,
     })
 }
@@ -173,6 +180,8 @@ impl Running {
             app,
             http,
             http_stop,
+            work,
+            work_stop,
             net,
             ..
         } = self;
@@ -185,9 +194,12 @@ impl Running {
             );
         }
         http_stop.cancel();
-        let abort = http.abort_handle();
-        if timeout(REQUESTS_WITHIN, http).await.is_err() {
-            abort.abort();
+        work_stop.cancel();
+        for task in [http, work] {
+            let abort = task.abort_handle();
+            if timeout(OTHERS_WITHIN, task).await.is_err() {
+                abort.abort();
+            }
         }
         let registry = app.registry.clone();
         let joined = tokio::task::spawn_blocking(move || {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod harness;
+mod relay;
 
 mod session_faults;
 mod session_story;

@@ -63,3 +63,41 @@ async fn a_caller_is_greeted_recorded_and_let_go() {
     house.idle().await;
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_without_udp_is_no_obstacle() {
+    let house = house(SimConfig::instant()).await;
+    let (id, _) = house.invite().await;
+    let mut caller = Caller::join_over_tcp(&house, &id).await.unwrap();
+    caller.until_type("caption").await;
+    caller.hears_more(25).await;
+    caller.say(r#"{"type":"end"}"#).await;
+    caller.until_type("ended").await;
+    house.ended(&id).await;
+    house.idle().await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_participant_who_comes_back_hears_the_interviewer_again() {
+    let house = house(SimConfig::instant()).await;
+    let (id, _) = house.invite().await;
+    let mut caller = Caller::join(&house, &id).await.unwrap();
+    caller.hears_more(25).await;
+    caller.leave().await;
+    let mut again = Caller::join(&house, &id).await.unwrap();
+    again.say(r#"{"type":"repeat"}"#).await;
+    again.hears_more(25).await;
+    again.say(r#"{"type":"end"}"#).await;
+    again.until_type("ended").await;
+    house.ended(&id).await;
+    let peers: Vec<_> = house
+        .journal(&id)
+        .await
+        .into_iter()
+        .filter(|row| row.kind == "peer_up")
+        .collect();
+    assert_eq!(peers.len(), 2, "{peers:?}");
+    house.idle().await;
+    house.close().await;
+}
