@@ -2,7 +2,6 @@
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,9 +16,8 @@ export async function start() {
   const data = mkdtempSync(join(tmpdir(), "colloquy-e2e-"));
   const simulator = run(["sim", "--listen", "127.0.0.1:0"], {});
   const provider = await simulator.says(/OPENAI_BASE_URL=(\S+)/);
-  const port = await freePort();
   const server = run(["serve"], {
-    COLLOQUY__HTTP__ADDR: `127.0.0.1:${port}`,
+    COLLOQUY__HTTP__ADDR: "127.0.0.1:0",
     COLLOQUY__HTTP__CONSOLE_TOKEN: TOKEN,
     COLLOQUY__MEDIA__UDP_ADDR: "127.0.0.1:0",
     COLLOQUY__MEDIA__TCP_ADDR: "127.0.0.1:0",
@@ -28,14 +26,15 @@ export async function start() {
     COLLOQUY__PROVIDER__OPENAI_BASE_URL: provider,
     COLLOQUY__PROVIDER__OPENAI_API_KEY: "journey",
   });
-  const url = `http://127.0.0.1:${port}`;
   const log = () => `--- simulator\n${simulator.output()}\n--- server\n${server.output()}`;
   const stop = async () => {
     await server.stop();
     await simulator.stop();
     rmSync(data, { recursive: true, force: true });
   };
+  let url;
   try {
+    url = await server.says(/serves at (\S+)/);
     await ready(url, server);
   } catch (error) {
     await stop();
@@ -132,16 +131,4 @@ async function ready(url, server) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(gone ? "it exited" : "it was not ready in time");
-}
-
-/** A port that was free a moment ago: the server has to know its own address before it makes links. */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }

@@ -43,11 +43,17 @@ test("a participant goes from the link to the thank-you page, and the console kn
   const faults = watch(page);
   await page.setViewportSize({ width: 1280, height: 860 });
   await page.addInitScript({ path: MICROPHONE });
-  const said = await takePart(page, link);
-  assert.deepEqual(faults, [], "nothing went wrong on the page");
-
-  await atTheConsole(page, id, said);
-  assert.deepEqual(faults, [], "nothing went wrong in the console");
+  try {
+    const said = await takePart(page, link);
+    assert.deepEqual(faults, [], "nothing went wrong on the page");
+    await atTheConsole(page, id, said);
+    assert.deepEqual(faults, [], "nothing went wrong in the console");
+  } catch (error) {
+    // What a person would look at first.
+    await shoot(page, "FAILED");
+    process.stdout.write(`${colloquy.log()}\non the page: ${JSON.stringify(faults)}\n${SHOTS}/FAILED.png\n`);
+    throw error;
+  }
 });
 
 test("a link that is used, unknown or tampered with is told so", async () => {
@@ -209,7 +215,7 @@ function watch(page) {
   const faults = [];
   page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error") faults.push(`console: ${message.text()}`);
+    if (message.type() === "error") faults.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.on("request", (request) => {
     if (!request.url().startsWith(colloquy.url) && !/^(blob|data):/.test(request.url())) {

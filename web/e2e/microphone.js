@@ -12,7 +12,7 @@
   navigator.mediaDevices.getUserMedia = async (constraints) => {
     const device = await real(constraints);
     context ??= new AudioContext({ sampleRate: 48_000 });
-    mouth ??= context.createMediaStreamDestination();
+    mouth ??= room(context);
     const track = mouth.stream.getAudioTracks()[0].clone();
     const settings = device.getAudioTracks()[0].getSettings();
     track.getSettings = () => settings;
@@ -23,6 +23,21 @@
     };
     return new MediaStream([track]);
   };
+
+  /** A quiet room at about -65 dBFS: without any source the browser sends no packets at all. */
+  function room(context) {
+    const destination = context.createMediaStreamDestination();
+    const noise = context.createBuffer(1, context.sampleRate, context.sampleRate);
+    noise.getChannelData(0).forEach((_, at, samples) => {
+      samples[at] = (Math.random() - 0.5) * 0.002;
+    });
+    const source = context.createBufferSource();
+    source.buffer = noise;
+    source.loop = true;
+    source.connect(destination);
+    source.start();
+    return destination;
+  }
 
   /** Says one clip (an Ogg Opus file in base64); resolves when it was said. */
   window.__say = async (base64) => {

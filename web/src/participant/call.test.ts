@@ -197,11 +197,13 @@ describe("a lost connection", () => {
   });
 
   it("is no loss after the server said that it is over", async () => {
-    const { told, first, signal } = await connectedCall();
+    const { call, told, first, signal } = await connectedCall();
     first.channel.onmessage?.({ data: '{"type":"ended","outcome":"complete","completion":null}' });
     first.channel.onclose?.();
     first.become("failed");
     await vi.advanceTimersByTimeAsync(10_000);
+    call.stop();
+    expect(signal.close).not.toHaveBeenCalled();
     expect(told.at(-1)).toBe("message ended");
     expect(signal.offer).toHaveBeenCalledTimes(1);
   });

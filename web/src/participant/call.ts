@@ -96,7 +96,8 @@ export class Call {
     const location = this.#location;
     this.#location = null;
     this.#drop();
-    if (location !== null && location !== "") this.#signal.close(location).catch(() => undefined);
+    // After its own goodbye the server has closed the connection already.
+    if (location !== null && location !== "" && !this.#ended) this.#signal.close(location).catch(() => undefined);
   }
 
   /** Forgets the current peer without telling the server: a fresh offer replaces it there. */
