@@ -211,11 +211,11 @@ fn push_section(text: &mut String, section: &Section<'_>, used: bool) {
                 *port = "0";
             }
             push_line(text, &words.join(" "));
-        } else if line.starts_with("a=candidate:") || *line == "a=end-of-candidates" {
             continue;
-        } else if !used && *line == "a=bundle-only" {
-            continue;
-        } else {
+        }
+        let candidate = line.starts_with("a=candidate:") || *line == "a=end-of-candidates";
+        // `bundle-only` would give the port of 0 its other meaning.
+        if !candidate && (used || *line != "a=bundle-only") {
             push_line(text, line);
         }
     }

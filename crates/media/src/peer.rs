@@ -4,6 +4,9 @@
 //! before it returns, so that nobody else can get it wrong. It runs in RTP mode: packets come out the moment they
 //! arrive, in whatever order, because the wait for a missing one is ours to decide (see `jitter`).
 
+mod io;
+mod setup;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,12 +17,14 @@ use str0m::channel::{ChannelData, ChannelId};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::Receive;
-use str0m::rtp::{Extension, ExtensionMap, RtpPacket, RtpWrite};
-use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
+use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
-use crate::net::{Certificate, Datagram, NetConfig, Proto};
+use crate::net::{Datagram, NetConfig, Proto};
 use crate::offer::{self, Answer, OfferError};
 use crate::opus;
+pub use io::{AnswerError, PeerConfig, PeerOutput};
+use setup::{base_config, credentials, random};
 
 /// The data channel's label, agreed with the page.
 const CHANNEL: &str = "colloquy";
@@ -36,53 +41,6 @@ const TEXT_RETRY: Duration = Duration::from_millis(100);
 const DUE_ROUNDS_MAX: u8 = 3;
 /// "Never", as a deadline.
 const NEVER: Duration = Duration::from_secs(24 * 3_600);
-
-/// What a peer that offers (a synthetic participant) needs to know.
-#[derive(Clone, Debug)]
-pub struct PeerConfig {
-    /// The address of its UDP socket.
-    pub local: SocketAddr,
-    /// Its certificate; none makes one.
-    pub cert: Option<Certificate>,
-}
-
-/// What a peer says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PeerOutput {
-    /// Send this.
-    Transmit {
-        /// How.
-        proto: Proto,
-        /// From which of our addresses.
-        source: SocketAddr,
-        /// To whom.
-        destination: SocketAddr,
-        /// The bytes, without framing.
-        bytes: Vec<u8>,
-    },
-    /// ICE and DTLS are done.
-    Up,
-    /// The connection is over. Nothing follows but transmits.
-    Lost,
-    /// An audio packet, as it arrived: not in order, not without holes.
-    Audio {
-        /// RTP sequence number, extended.
-        seq: u64,
-        /// RTP timestamp at 48 kHz, extended.
-        rtp_time: u64,
-        /// One Opus packet.
-        payload: Vec<u8>,
-        /// When it arrived.
-        at: Instant,
-    },
-    /// Text from the data channel.
-    Text(String),
-}
-
-/// The other side's answer makes no sense.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the answer to our offer cannot be used: {0}")]
-pub struct AnswerError(pub String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -491,7 +449,7 @@ impl Peer {
         });
     }
 
-    fn on_text(&mut self, data: ChannelData, out: &mut Vec<PeerOutput>) {
+    fn on_text(&self, data: ChannelData, out: &mut Vec<PeerOutput>) {
         if data.binary || self.channel != Some(data.id) {
             return;
         }
@@ -524,46 +482,6 @@ impl Peer {
         }
         written
     }
-}
-
-/// Opus only, and no header extensions beyond those that cost nothing: transport-wide congestion control alone would
-/// send 20 packets a second each way, for audio that does not adapt.
-fn base_config() -> RtcConfig {
-    let mut extensions = ExtensionMap::empty();
-    extensions.set(1, Extension::AudioLevel);
-    extensions.set(4, Extension::RtpMid);
-    RtcConfig::new()
-        .clear_codecs()
-        .enable_opus(true, false)
-        .set_extension_map(extensions)
-        .set_stats_interval(None)
-        .set_rtp_mode(true)
-}
-
-/// ICE credentials from the system's generator. str0m's own come from a fast generator whose state can be computed from
-/// its outputs (SSRCs and the like are public), which would let a stranger redirect another participant's media.
-fn credentials() -> IceCreds {
-    let Some(bytes) = random::<32>() else {
-        return IceCreds::new();
-    };
-    let text: String = bytes
-        .iter()
-        .map(|byte| char::from(ICE_CHARS[usize::from(byte & 63)]))
-        .collect();
-    let (ufrag, pass) = text.split_at(8);
-    IceCreds {
-        ufrag: ufrag.to_owned(),
-        pass: pass.to_owned(),
-    }
-}
-
-/// ice-char (RFC 8839, 5.4): 64 of them, 6 bits each.
-const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-fn random<const N: usize>() -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 impl fmt::Debug for Peer {

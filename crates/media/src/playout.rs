@@ -5,6 +5,8 @@
 //! listens to a stream that stops dead hears a click, so every stop ends in a short fade and two frames of silence; the
 //! second of them also carries the codec's own delay.
 
+mod utterance;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use engine::ids::ItemId;
 use crate::desk::DeskFact;
 use crate::opus::{Encoder, OpusError};
 use crate::stats::{DeskStats, LatencySamples};
+use utterance::{Utterance, fade_in, fade_out};
 
 /// 20 ms.
 const FRAME: Duration = Duration::from_millis(20);
@@ -22,8 +25,6 @@ const TAIL_FRAMES: u8 = 2;
 const BRIDGE: Duration = Duration::from_millis(200);
 /// An utterance that runs dry for this long is over: the provider died in the middle of a word.
 const STARVED_MAX: Duration = Duration::from_secs(10);
-/// Frames gathered before an utterance that ran dry goes on, so that it does not stutter.
-const REFILL_FRAMES: usize = 3;
 /// Seconds of audio queued at most. Vendors end a response after a few minutes of speech; two are more than an
 /// interviewer should say.
 const QUEUE_S: usize = 150;
@@ -40,53 +41,6 @@ pub(crate) struct Sent {
     pub(crate) rtp_time: u32,
     pub(crate) at: Instant,
     pub(crate) payload: Vec<u8>,
-}
-
-/// One utterance in the queue.
-#[derive(Debug)]
-struct Utterance {
-    item: ItemId,
-    audio: VecDeque<Vec<i16>>,
-    /// Samples of the first piece that were played.
-    head: usize,
-    left: usize,
-    played: usize,
-    queued: Instant,
-    /// Whether nothing was playing when it came: then the time to its first packet is ours.
-    prompt: bool,
-    started: bool,
-    done: bool,
-    starved: Option<Instant>,
-}
-
-impl Utterance {
-    fn is_playable(&self, frame: usize) -> bool {
-        let wanted = if self.started && self.starved.is_some() {
-            REFILL_FRAMES * frame
-        } else {
-            frame
-        };
-        self.left >= wanted || (self.done && self.left > 0)
-    }
-
-    fn take(&mut self, frame: &mut Vec<i16>, samples: usize) {
-        while frame.len() < samples {
-            let Some(piece) = self.audio.front() else {
-                break;
-            };
-            let wanted = samples - frame.len();
-            let end = (self.head + wanted).min(piece.len());
-            frame.extend_from_slice(&piece[self.head..end]);
-            if end == piece.len() {
-                self.audio.pop_front();
-                self.head = 0;
-            } else {
-                self.head = end;
-            }
-        }
-        self.left -= frame.len();
-        self.played += frame.len();
-    }
 }
 
 /// An utterance whose last audio was sent but is still being heard.
@@ -164,25 +118,13 @@ impl Playout {
             .iter()
             .position(|utterance| utterance.item == *item);
         let index = index.unwrap_or_else(|| {
-            self.queue.push_back(Utterance {
-                item: item.clone(),
-                audio: VecDeque::new(),
-                head: 0,
-                left: 0,
-                played: 0,
-                queued: now,
-                prompt,
-                started: false,
-                done: false,
-                starved: None,
-            });
+            self.queue.push_back(Utterance::new(item, now, prompt));
             self.queue.len() - 1
         });
         if room > 0
             && let Some(utterance) = self.queue.get_mut(index)
         {
-            utterance.audio.push_back(pcm[..room].to_vec());
-            utterance.left += room;
+            utterance.push(&pcm[..room]);
             self.queued += room;
         }
         self.wake(now);
@@ -482,24 +424,4 @@ pub(crate) enum Encode {
     Yes,
     /// Only the clock runs.
     No,
-}
-
-fn fade_in(frame: &mut [i16], length: usize) {
-    for (index, sample) in frame.iter_mut().take(length).enumerate() {
-        *sample = scale(*sample, index, length);
-    }
-}
-
-/// Fills up a frame: from the last sample down to nothing within `length`, then silence.
-fn fade_out(frame: &mut Vec<i16>, samples: usize, last: i16, length: usize) {
-    let mut left = length;
-    while frame.len() < samples {
-        left = left.saturating_sub(1);
-        frame.push(scale(last, left, length));
-    }
-}
-
-fn scale(sample: i16, part: usize, whole: usize) -> i16 {
-    let scaled = i64::from(sample) * part as i64 / whole.max(1) as i64;
-    i16::try_from(scaled).unwrap_or(0)
 }

@@ -15,7 +15,7 @@ const SERIAL: u32 = 1;
 /// 48 kHz frame of 20 ms.
 const FRAME: usize = FRAME_48K as usize;
 /// Two voices that rarely speak together; quiet stretches take far less.
-const BITRATE_BPS: u32 = 64_000;
+const BITRATE_BPS: u32 = 48_000;
 /// Encoding an hour at 3 takes two thirds of the time that it takes at 5, and nobody hears it at this rate.
 const COMPLEXITY: u8 = 3;
 /// Packets per page: a second, the grain of seeking.

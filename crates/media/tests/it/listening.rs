@@ -295,7 +295,7 @@ fn edges_of_speech_are_dated_when_they_were_heard() {
         })
         .collect();
     assert!(
-        edges.len() >= 4 && edges.len() % 2 == 0,
+        edges.len() >= 4 && edges.len().is_multiple_of(2),
         "the pause splits the answer: {edges:?}"
     );
     assert!(
