@@ -1,5 +1,6 @@
 //! The binary: subcommands, nothing else.
 
+mod bench;
 mod check;
 mod demo;
 mod output;
@@ -37,6 +38,8 @@ enum Command {
     Voices(voices::Arguments),
     /// Start everything with the simulator, run one whole interview, and print what came out.
     Demo(demo::Arguments),
+    /// Measure latency, cost per session and throughput, and write the figures as JSON.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Participant(arguments) => participant::run(arguments),
         Command::Voices(arguments) => voices::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
         Ok(code) => code,
