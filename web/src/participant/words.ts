@@ -124,7 +124,7 @@ export function farewell(outcome: string, when: "now" | "before"): Farewell {
     case "complete":
       return {
         title: "Thank you",
-        body: "The interview is complete and your answers are saved. We are grateful for your time and your thoughts.",
+        body: "The interview is complete and your answers are saved.",
       };
     case "partial":
       return {
