@@ -8,7 +8,9 @@
 //!                                              └─ nothing to code ──────────────────────┘
 //! ```
 //!
-//! Each lane has its own workers and its own failures: a slow lane never blocks another. A panic in a job fails the job.
+//! Whichever coding job ends last puts the report's job, in the transaction of its own end ([`store::Completion::last`]):
+//! no crash can come between the two. Each lane has its own workers and its own failures: a slow lane never blocks
+//! another. A panic in a job fails the job.
 
 mod assemble;
 mod call;
@@ -17,15 +19,17 @@ mod failure;
 mod finish;
 pub mod report;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ids::SessionId;
-use store::{JobFilter, JobState, Lane, Lease, NewJob, SessionFilter};
-use tokio::task::JoinSet;
+use store::{JobFilter, JobState, Lane, Lease, NewJob, Retry, Store, StoreError};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::metrics::Metrics;
 pub use failure::Failure;
 pub use report::Report;
 
@@ -41,64 +45,57 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const WAIT: Duration = Duration::from_millis(1_000);
 /// After a fault of the store, before it is asked again.
 const REST: Duration = Duration::from_millis(500);
-/// Sessions looked at when the process starts, newest first: what ended since the last start.
-const RECOVER_MAX: u32 = 500;
+/// Finishing a recording keeps a core busy, which interviews need.
+const RECORDING_WORKERS: usize = 1;
+/// A report is mostly waiting for its summary.
+const ANALYSIS_WORKERS: usize = 2;
 
-/// Works until stopped. Jobs under way get no time to finish: their leases are given back and they run again.
+/// What leasing needs, whatever the work is.
+#[derive(Clone)]
+struct Office {
+    store: Store,
+    metrics: Arc<Metrics>,
+    attempts_max: u32,
+    stop: CancellationToken,
+}
+
+/// Works until stopped. Jobs under way get no time to finish: they are given back, and run again.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
-    recover(&app).await;
     let client = Arc::new(call::Client::new(&app));
+    let office = Office {
+        store: app.store.clone(),
+        metrics: Arc::clone(&app.metrics),
+        attempts_max: app.config.enrichment.attempts_max,
+        stop,
+    };
+    let coders = app.config.enrichment.concurrency;
     let mut workers = JoinSet::new();
     for (lane, count) in [
-        (Lane::Recording, 1),
-        (Lane::Enrichment, app.config.enrichment.concurrency),
-        (Lane::Analysis, 1),
+        (Lane::Recording, RECORDING_WORKERS),
+        (Lane::Enrichment, coders),
+        (Lane::Analysis, ANALYSIS_WORKERS),
     ] {
         for _ in 0..count {
-            workers.spawn(worker(
-                Arc::clone(&app),
-                Arc::clone(&client),
-                lane,
-                stop.clone(),
-            ));
+            let (app, client) = (Arc::clone(&app), Arc::clone(&client));
+            let job = move |lease| work(Arc::clone(&app), Arc::clone(&client), lease);
+            workers.spawn(worker(office.clone(), lane, job));
         }
     }
     while workers.join_next().await.is_some() {}
 }
 
-/// A crash may have come between the last coding and the enqueuing of its report.
-async fn recover(app: &App) {
-    let filter = SessionFilter {
-        state: Some(engine::session::State::Ended),
-        limit: RECOVER_MAX,
-        ..SessionFilter::default()
-    };
-    let Ok(rows) = app.store.sessions(filter).await else {
-        return;
-    };
-    for row in rows
-        .iter()
-        .filter(|row| row.report == store::ReportState::None && row.turns > 0)
-    {
-        if let Err(error) = app
-            .store
-            .enqueue(vec![report_job(
-                &row.session_id,
-                row.ended_at_us.unwrap_or_default(),
-            )])
-            .await
-        {
-            tracing::error!(session.id = %row.session_id, error = %error, "a report that was left behind cannot be enqueued");
-        }
-    }
-}
-
-async fn worker(app: Arc<App>, client: Arc<call::Client>, lane: Lane, stop: CancellationToken) {
+/// Takes one job after the other. `job` is what is done with a lease.
+async fn worker<J, W>(office: Office, lane: Lane, job: J)
+where
+    J: Fn(Lease) -> W + Send,
+    W: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let Office { store, stop, .. } = &office;
     while !stop.is_cancelled() {
-        let leases = match app.store.claim(lane, 1, LEASE).await {
+        let leases = match store.claim(lane, 1, LEASE).await {
             Ok(leases) => leases,
             Err(error) => {
-                tracing::error!(lane = lane.name(), error = %error, "no job can be claimed");
+                tracing::error!(lane = lane.name(), %error, "no job can be claimed");
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(REST) => continue,
@@ -108,77 +105,85 @@ async fn worker(app: Arc<App>, client: Arc<call::Client>, lane: Lane, stop: Canc
         if leases.is_empty() {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = app.store.wait_for_work(lane, WAIT) => {}
+                () = store.wait_for_work(lane, WAIT) => {}
             }
         }
         for lease in leases {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = process(&app, &client, lease) => {}
-            }
+            process(&office, &lease, job(lease.clone())).await;
         }
     }
 }
 
 /// Does one job, in a task of its own so that a panic ends only the job.
-async fn process(app: &Arc<App>, client: &Arc<call::Client>, lease: Lease) {
+async fn process(
+    office: &Office,
+    lease: &Lease,
+    work: impl Future<Output = Result<(), Failure>> + Send + 'static,
+) {
+    if lease.attempts > office.attempts_max.saturating_mul(2) {
+        // Attempts that fail are counted and stop at the maximum; only those that took their process with them get here.
+        let reason =
+            "nobody who took this job came back; the log of the process that died has the place";
+        return Failure::hopeless(reason).settle(office, lease).await;
+    }
     let mut job = JoinSet::new();
-    job.spawn(work(Arc::clone(app), Arc::clone(client), lease.clone()));
+    job.spawn(work);
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     heartbeat.tick().await;
     let result = loop {
         tokio::select! {
-            ended = job.join_next() => break ended,
-            _ = heartbeat.tick() => {
-                if let Err(error) = app.store.heartbeat(&lease, LEASE).await {
-                    tracing::warn!(job.id = lease.job_id, error = %error, "a lease cannot be extended");
-                }
+            ended = job.join_next() => break ended.map_or(Ok(()), outcome),
+            () = office.stop.cancelled() => {
+                job.shutdown().await;
+                return give_back(&office.store, lease).await;
+            }
+            _ = heartbeat.tick() => match office.store.heartbeat(lease, LEASE).await {
+                Ok(()) => {}
+                // Somebody else has the job: what is done here could not be committed any more.
+                Err(StoreError::Fenced { .. }) => return job.shutdown().await,
+                Err(error) => tracing::warn!(job.id = lease.job_id, %error, "a lease cannot be extended"),
             }
         }
     };
-    let result = match result {
-        Some(Ok(result)) => result,
-        Some(Err(_)) => Err(Failure::transient(
-            "the job panicked; the log has the place",
-        )),
-        None => Ok(()),
-    };
     if let Err(failure) = result {
-        failure.settle(app, &lease).await;
+        failure.settle(office, lease).await;
     }
-    depth(app).await;
-    app.changed(&lease.session_id);
+}
+
+fn outcome(ended: Result<Result<(), Failure>, JoinError>) -> Result<(), Failure> {
+    ended.unwrap_or_else(|_| {
+        Err(Failure::transient(
+            "the job panicked; the log has the place",
+        ))
+    })
+}
+
+/// A job that is cut off by the server's stop is nobody's failure.
+async fn give_back(store: &Store, lease: &Lease) {
+    let now = Retry::At(store.now_us());
+    match store
+        .fail(lease, "the server stopped meanwhile", now, false)
+        .await
+    {
+        // Fenced: it ended in the very moment in which it was stopped.
+        Ok(()) | Err(StoreError::Fenced { .. }) => {}
+        Err(error) => {
+            tracing::warn!(job.id = lease.job_id, %error, "a job cannot be given back; the next start does it");
+        }
+    }
 }
 
 async fn work(app: Arc<App>, client: Arc<call::Client>, lease: Lease) -> Result<(), Failure> {
-    match lease.kind.as_str() {
+    let result = match lease.kind.as_str() {
         crate::session::FINISH_RECORDING => finish::run(&app, &lease).await,
         CODE => coding::run(&app, &client, &lease).await,
         REPORT => assemble::run(&app, &client, &lease).await,
         other => Err(Failure::hopeless(format!(
             "no worker knows the kind `{other}`: a newer release made this job"
         ))),
-    }
-}
-
-/// The report follows the last coding. Asked after each one that ends, well or not: whoever is last finds nothing left.
-async fn report_if_last(app: &App, session_id: &SessionId, rank: i64) -> Result<(), Failure> {
-    for state in [JobState::Ready, JobState::Leased] {
-        let filter = JobFilter {
-            lane: Some(Lane::Enrichment),
-            state: Some(state),
-            session_id: Some(session_id.clone()),
-            limit: 1,
-            ..JobFilter::default()
-        };
-        if !app.store.jobs(filter).await?.is_empty() {
-            return Ok(());
-        }
-    }
-    app.store
-        .enqueue(vec![report_job(session_id, rank)])
-        .await?;
-    Ok(())
+    };
+    app.changed(&lease.session_id);
+    result
 }
 
 fn report_job(session_id: &SessionId, rank: i64) -> NewJob {
@@ -192,8 +197,9 @@ fn report_job(session_id: &SessionId, rank: i64) -> NewJob {
     }
 }
 
-/// Segments that wait, for the metric. Jobs hold the numbers of their segments.
-async fn depth(app: &App) {
+/// Segments that wait, counted when somebody asks: a number that is kept up to date by whoever works goes stale with the
+/// last of them. Jobs hold the numbers of their segments.
+pub(crate) async fn measure(app: &App) {
     let mut waiting = 0;
     for state in [JobState::Ready, JobState::Leased] {
         let filter = JobFilter {
@@ -214,3 +220,6 @@ async fn depth(app: &App) {
         .enrichment_queue_segments
         .set(i64::try_from(waiting).unwrap_or(i64::MAX));
 }
+
+#[cfg(test)]
+mod tests;

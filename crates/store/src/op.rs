@@ -105,6 +105,14 @@ pub(crate) struct FailJob {
     pub(crate) at_us: i64,
 }
 
+/// Give a job up for good, and put what follows if it was the last of its lane.
+pub(crate) struct GiveUpJob {
+    pub(crate) lease: Lease,
+    pub(crate) error: String,
+    pub(crate) last: Option<NewJob>,
+    pub(crate) at_us: i64,
+}
+
 /// Whether a failed attempt counts. A provider's "too many requests" does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {

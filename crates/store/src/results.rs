@@ -21,6 +21,9 @@ pub struct Completion {
     pub recording: Option<RecordingRow>,
     /// Work that follows.
     pub jobs: Vec<NewJob>,
+    /// Work that follows once no job of this lane waits or runs for the session any more (those in `jobs` included). Every
+    /// job of the lane names it; the one that ends last puts it, in the transaction of its end.
+    pub last: Option<NewJob>,
 }
 
 /// A turn, or a part of a long one, to be coded.

@@ -130,7 +130,7 @@ pub enum ReportState {
     Working,
     /// The report is there.
     Ready,
-    /// A job of the session is a dead letter and there is no report.
+    /// A job of the session is a dead letter, no other is left, and there is no report.
     Failed,
 }
 

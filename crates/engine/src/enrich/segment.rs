@@ -65,7 +65,11 @@ pub fn segments(turns: &[Spoken]) -> Vec<Segment> {
                 phase: turn.phase.clone(),
                 start_ms: at(before),
                 end_ms: at(after),
-                text: turn.text.get(part.start..part.end).unwrap_or_default().to_owned(),
+                text: turn
+                    .text
+                    .get(part.start..part.end)
+                    .unwrap_or_default()
+                    .to_owned(),
             });
             before = after;
         }

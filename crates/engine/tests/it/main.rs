@@ -7,6 +7,7 @@
 
 mod drive;
 mod ends;
+mod enrich;
 mod every;
 mod interview;
 mod links;

@@ -38,6 +38,7 @@ async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    crate::work::measure(&app).await;
     (
         [(
             header::CONTENT_TYPE,

@@ -9,6 +9,8 @@ use providers::chat::{
     endpoint, parse_reply,
 };
 
+use tokio::sync::Semaphore;
+
 use crate::app::App;
 
 /// An answer for twenty segments has some 4 KiB; more than this is no answer.
@@ -21,6 +23,8 @@ pub(super) struct Client {
     headers: Vec<(String, String)>,
     quirks: Quirks,
     model: String,
+    /// Calls in flight, whoever makes them.
+    calls: Semaphore,
 }
 
 impl Client {
@@ -34,7 +38,8 @@ impl Client {
             .timeout(timeout)
             .redirect(reqwest::redirect::Policy::none());
         // Proxies of the environment are for the way out, not for a server on this machine.
-        let builder = if base_url.contains("://127.0.0.1") || base_url.contains("://localhost") {
+        let local = ["://127.0.0.1", "://localhost", "://[::1]"];
+        let builder = if local.iter().any(|host| base_url.contains(host)) {
             builder.no_proxy()
         } else {
             builder
@@ -52,6 +57,7 @@ impl Client {
                 Quirks::local()
             },
             model: app.config.enrichment.model.clone(),
+            calls: Semaphore::new(app.config.enrichment.concurrency),
         }
     }
 
@@ -76,6 +82,8 @@ impl Client {
             cache_key: Some(cache_key.to_owned()),
             quirks: self.quirks.clone(),
         };
+        // Bounded: each call before this one has a deadline.
+        let _turn = self.calls.acquire().await;
         let mut post = self.http.post(&self.url).body(request.body());
         for (name, value) in &self.headers {
             post = post.header(name, value);

@@ -5,11 +5,13 @@ use std::time::Duration;
 use providers::chat::{ChatError, ChatErrorCategory};
 use store::{Lease, Retry, StoreError};
 
-use crate::app::App;
+use super::Office;
 
 /// Waits grow by doubling from the first to the longest.
 const WAIT_FIRST: Duration = Duration::from_millis(500);
 const WAIT_LONGEST: Duration = Duration::from_secs(60);
+/// A vendor that asks for more than this is asked again all the same: its day of rest may be a clock that is wrong.
+const PATIENCE_LONGEST: Duration = Duration::from_secs(600);
 
 /// A failed job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,57 +51,81 @@ impl Failure {
         }
     }
 
-    /// Gives the job back, later or never.
-    pub(super) async fn settle(self, app: &App, lease: &Lease) {
-        let spent = lease.attempts >= app.config.enrichment.attempts_max;
-        let (retry, costs_attempt) = match self.remedy {
-            Remedy::Lost => return,
-            Remedy::GiveUp => (Retry::Dead, true),
-            Remedy::Again if spent => (Retry::Dead, true),
-            Remedy::Again => (Retry::At(at(app, wait(lease))), true),
-            Remedy::Patience(asked) => (
-                Retry::At(at(app, asked.unwrap_or_else(|| wait(lease)))),
-                false,
-            ),
-        };
-        let dead = retry == Retry::Dead;
-        if dead {
-            app.metrics.dead_jobs.inc();
-            tracing::error!(session.id = %lease.session_id, job.kind = lease.kind, job.key = lease.key, reason = self.reason, "a job is given up; the console shows it");
-        } else {
-            tracing::warn!(session.id = %lease.session_id, job.kind = lease.kind, reason = self.reason, "a job failed and will run again");
+    /// The same, but it counts as an attempt whoever is to blame.
+    pub(super) fn counted(mut self) -> Failure {
+        if matches!(self.remedy, Remedy::Patience(_)) {
+            self.remedy = Remedy::Again;
         }
-        if let Err(error) = app
+        self
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Gives the job back, later or never.
+    pub(super) async fn settle(self, office: &Office, lease: &Lease) {
+        let spent = lease.attempts >= office.attempts_max;
+        let written = match self.remedy {
+            Remedy::Lost => return,
+            Remedy::Again if !spent => {
+                self.again(office, lease, wait(lease), Attempt::Counts)
+                    .await
+            }
+            Remedy::Patience(asked) => {
+                let wait = asked.map_or_else(|| wait(lease), |asked| asked.min(PATIENCE_LONGEST));
+                self.again(office, lease, wait, Attempt::Free).await
+            }
+            Remedy::GiveUp | Remedy::Again => self.give_up(office, lease).await,
+        };
+        if let Err(error) = written {
+            // The lease runs out by itself and the job runs again.
+            tracing::error!(job.id = lease.job_id, %error, "the failure of a job cannot be written");
+        }
+    }
+
+    async fn again(
+        &self,
+        office: &Office,
+        lease: &Lease,
+        wait: Duration,
+        attempt: Attempt,
+    ) -> Result<(), StoreError> {
+        tracing::warn!(session.id = %lease.session_id, job.kind = lease.kind, wait_ms = wait.as_millis(), reason = self.reason, "a job failed and will run again");
+        let wait_us = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+        let retry = Retry::At(office.store.now_us().saturating_add(wait_us));
+        let costs_attempt = matches!(attempt, Attempt::Counts);
+        office
             .store
             .fail(lease, &self.reason, retry, costs_attempt)
             .await
-        {
-            // The lease runs out by itself and the job runs again.
-            tracing::error!(job.id = lease.job_id, error = %error, "the failure of a job cannot be written");
-        }
-        if dead && lease.kind == super::CODE {
-            // Segments that cannot be coded must not hold back the report of all the others.
-            if let Err(failure) = super::report_if_last(app, &lease.session_id, lease.rank).await {
-                tracing::error!(session.id = %lease.session_id, reason = failure.reason, "the report cannot be enqueued");
-            }
-        }
+    }
+
+    async fn give_up(&self, office: &Office, lease: &Lease) -> Result<(), StoreError> {
+        office.metrics.dead_jobs.inc();
+        tracing::error!(session.id = %lease.session_id, job.kind = lease.kind, job.key = lease.key, reason = self.reason, "a job is given up for good");
+        // What cannot be coded, or a recording that cannot be finished, must not hold back the report of all the rest.
+        let holds_the_report = lease.kind == super::CODE
+            || (lease.kind == crate::session::FINISH_RECORDING && lease.key != super::finish::LATE);
+        let last = holds_the_report.then(|| super::report_job(&lease.session_id, lease.rank));
+        office.store.give_up(lease, &self.reason, last).await
     }
 }
 
-/// Doubles with each attempt, between half and all of it, so that jobs that failed together do not return together.
+enum Attempt {
+    Counts,
+    Free,
+}
+
+/// Doubles with each lease, between half and all of it, so that jobs that failed together do not return together. Leases
+/// are counted and not attempts: patience with a busy endpoint grows too.
 fn wait(lease: &Lease) -> Duration {
-    let doublings = lease.attempts.saturating_sub(1).min(16);
+    let doublings = u32::try_from(lease.fence.saturating_sub(1).clamp(0, 16)).unwrap_or(0);
     let longest = WAIT_FIRST.saturating_mul(1 << doublings).min(WAIT_LONGEST);
     // The job's id is as good as chance here, and reproducible.
     let share =
         u32::try_from(lease.job_id.unsigned_abs().wrapping_mul(0x9E37_79B9) % 512).unwrap_or(0);
     longest / 2 + (longest / 2) * share / 512
-}
-
-fn at(app: &App, wait: Duration) -> i64 {
-    app.store
-        .now_us()
-        .saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
 }
 
 impl From<StoreError> for Failure {

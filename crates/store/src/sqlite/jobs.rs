@@ -8,7 +8,9 @@ use super::codec::{body, col, int, named, natural, to_bytes};
 use super::results::insert_results;
 use crate::error::StoreError;
 use crate::job::{JobState, Lane, Lease, NewJob, Retry};
-use crate::op::{Attempt, ClaimJobs, CompleteJob, Enqueue, FailJob, Heartbeat, ReleaseLeases};
+use crate::op::{
+    Attempt, ClaimJobs, CompleteJob, Enqueue, FailJob, GiveUpJob, Heartbeat, ReleaseLeases,
+};
 
 const SESSION_EXISTS: &str = "SELECT count(*) FROM session WHERE session_id = ?1";
 
@@ -39,6 +41,10 @@ const FAIL: &str = "
     UPDATE job
     SET state = ?3, not_before_us = ?4, ended_at_us = ?5, last_error = ?6, attempts = attempts - ?7, lease_until_us = NULL
     WHERE job_id = ?1 AND fence = ?2 AND state = 1";
+
+/// One writer at a time makes the count exact; several nodes will need the session's row locked first.
+const UNFINISHED: &str =
+    "SELECT count(*) FROM job WHERE session_id = ?1 AND lane = ?2 AND state IN (0, 1)";
 
 const RELEASE: &str =
     "UPDATE job SET state = 0, lease_until_us = NULL WHERE state = 1 AND owner = ?1";
@@ -151,7 +157,45 @@ impl Operation for CompleteJob {
         for job in &self.completion.jobs {
             insert_job(db, job, self.at_us).await?;
         }
-        Ok(())
+        insert_if_last(db, lease, self.completion.last.as_ref(), self.at_us).await
+    }
+}
+
+/// Puts what follows the last job of a lane, if nothing of the lane is left for the session.
+async fn insert_if_last(
+    db: &mut SqliteConnection,
+    lease: &Lease,
+    last: Option<&NewJob>,
+    at_us: i64,
+) -> Result<(), StoreError> {
+    let Some(job) = last else { return Ok(()) };
+    let unfinished: i64 = sqlx::query_scalar(UNFINISHED)
+        .bind(lease.session_id.as_str())
+        .bind(lease.lane.name())
+        .fetch_one(&mut *db)
+        .await?;
+    if unfinished == 0 {
+        insert_job(db, job, at_us).await?;
+    }
+    Ok(())
+}
+
+impl Operation for GiveUpJob {
+    type Out = ();
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let failed = sqlx::query(FAIL)
+            .bind(self.lease.job_id)
+            .bind(self.lease.fence)
+            .bind(JobState::Dead.code())
+            .bind(self.at_us)
+            .bind(Some(self.at_us))
+            .bind(&self.error)
+            .bind(0_i64)
+            .execute(&mut *db)
+            .await?;
+        held(failed.rows_affected(), self.lease.job_id)?;
+        insert_if_last(db, &self.lease, self.last.as_ref(), self.at_us).await
     }
 }
 

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::Store;
 use crate::error::StoreError;
 use crate::job::{JobFilter, JobRow, Lane, Lease, NewJob, Retry};
-use crate::op::{Attempt, ClaimJobs, CompleteJob, Enqueue, FailJob, Heartbeat, ReleaseLeases};
+use crate::op::{
+    Attempt, ClaimJobs, CompleteJob, Enqueue, FailJob, GiveUpJob, Heartbeat, ReleaseLeases,
+};
 use crate::results::{Completion, SegmentRow};
 
 /// Longest text of an error that is kept with a job, in characters: enough for a vendor's message, not for its HTML page.
@@ -78,7 +80,8 @@ impl Store {
     /// `Fenced` if the lease was lost; `NotFound` if a coding's segment is not on record; `Conflict` if a quote is not a
     /// verbatim part of its segment; else as for any write. The lease is still held after all but the first.
     pub async fn complete(&self, lease: &Lease, completion: Completion) -> Result<(), StoreError> {
-        let jobs = completion.jobs.clone();
+        let mut jobs = completion.jobs.clone();
+        jobs.extend(completion.last.clone());
         self.write(CompleteJob {
             lease: lease.clone(),
             completion,
@@ -117,6 +120,29 @@ impl Store {
             at_us,
         })
         .await
+    }
+
+    /// Gives a job up for good: a dead letter. `last` is as in [`Completion::last`]: what waits for the end of this lane's
+    /// work must not wait for ever because some of it failed.
+    ///
+    /// # Errors
+    /// `Fenced` if the lease was lost; else as for any write.
+    pub async fn give_up(
+        &self,
+        lease: &Lease,
+        error: &str,
+        last: Option<NewJob>,
+    ) -> Result<(), StoreError> {
+        let jobs: Vec<NewJob> = last.iter().cloned().collect();
+        self.write(GiveUpJob {
+            lease: lease.clone(),
+            error: error.chars().take(ERROR_MAX).collect(),
+            last,
+            at_us: self.now_us(),
+        })
+        .await?;
+        self.wake(&jobs);
+        Ok(())
     }
 
     /// Gives back what `node` had leased when it died, and says how many jobs that were. For a node's own boot: nothing

@@ -178,8 +178,19 @@ async fn a_dead_letter_is_visible_with_its_reason_and_is_never_claimed() {
         .await
         .unwrap();
     bench.clock.advance(Duration::from_secs(3_600));
-    assert_eq!(claim_one(&bench).await.unwrap().key, "b");
+    let other = claim_one(&bench).await.unwrap();
+    assert_eq!(other.key, "b");
     assert_eq!(claim_one(&bench).await, None);
+    assert_eq!(
+        bench.store.session(&id).await.unwrap().unwrap().report,
+        ReportState::Working,
+        "not failed while anything may still bring the report"
+    );
+    bench
+        .store
+        .complete(&other, Completion::default())
+        .await
+        .unwrap();
 
     let filter = JobFilter {
         state: Some(JobState::Dead),
@@ -266,6 +277,54 @@ async fn a_completion_puts_the_jobs_that_follow_and_wakes_their_lane() {
         done.iter().map(|row| row.job_id).collect::<Vec<_>>(),
         [lease.job_id]
     );
+}
+
+#[tokio::test]
+async fn whichever_job_of_a_lane_ends_last_puts_what_follows_done_or_given_up() {
+    let bench = Bench::new().await;
+    let (id, other) = (bench.session(1).await, bench.session(2).await);
+    let mut report = job(&id, "", 5);
+    report.lane = Lane::Analysis;
+    report.kind = "report".to_owned();
+    let last = || Some(report.clone());
+    let keys = ["a", "b", "c"].map(|key| job(&id, key, 2));
+    bench.store.enqueue(keys.to_vec()).await.unwrap();
+    // Another session's work is no reason to wait.
+    bench
+        .store
+        .enqueue(vec![job(&other, "z", 1)])
+        .await
+        .unwrap();
+    let leases = bench.store.claim(Lane::Enrichment, 3, LEASE).await.unwrap();
+    let [a, b, c] = &leases[..] else {
+        panic!("{leases:?}")
+    };
+    let reports = async || {
+        bench
+            .store
+            .claim(Lane::Analysis, 5, LEASE)
+            .await
+            .unwrap()
+            .len()
+    };
+    let follow_up = Completion {
+        jobs: vec![job(&id, "d", 2)],
+        last: last(),
+        ..Completion::default()
+    };
+    bench.store.complete(a, follow_up).await.unwrap();
+    bench.store.give_up(b, "hopeless", last()).await.unwrap();
+    let done = || Completion {
+        last: last(),
+        ..Completion::default()
+    };
+    bench.store.complete(c, done()).await.unwrap();
+    assert_eq!(reports().await, 0, "the follow-up of a waits");
+    let d = claim_one(&bench).await.unwrap();
+    assert_eq!(d.key, "d");
+    bench.store.give_up(&d, "hopeless", last()).await.unwrap();
+    assert_eq!(reports().await, 1);
+    assert!(bench.store.give_up(&d, "again", last()).await.is_err());
 }
 
 #[tokio::test]

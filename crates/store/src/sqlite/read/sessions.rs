@@ -45,8 +45,8 @@ macro_rules! session_rows {
                  s.owner, s.epoch, s.last_seq, s.created_at_us, s.started_at_us, s.ended_at_us, s.expires_at_us,
                  CASE
                      WHEN EXISTS (SELECT 1 FROM report r WHERE r.session_id = s.session_id) THEN 'ready'
-                     WHEN EXISTS (SELECT 1 FROM job j WHERE j.session_id = s.session_id AND j.state = 3) THEN 'failed'
                      WHEN EXISTS (SELECT 1 FROM job j WHERE j.session_id = s.session_id AND j.state IN (0, 1)) THEN 'working'
+                     WHEN EXISTS (SELECT 1 FROM job j WHERE j.session_id = s.session_id AND j.state = 3) THEN 'failed'
                      ELSE 'none'
                  END AS report
              FROM session s JOIN study st ON st.study_id = s.study_id AND st.version = s.study_version ",
