@@ -6,6 +6,7 @@
 mod file;
 mod words;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{LazyLock, OnceLock};
@@ -79,6 +80,14 @@ impl Clip {
     /// The speech at [`RATE_HZ`], pre-skip and padding removed. Decoded on first use.
     pub fn pcm(&self) -> &[i16] {
         self.pcm.get_or_init(|| self.opus().decode())
+    }
+
+    /// The speech, decoded anew unless it is kept already: for who needs all clips once.
+    pub(crate) fn pcm_once(&self) -> Cow<'_, [i16]> {
+        match self.pcm.get() {
+            Some(pcm) => Cow::Borrowed(pcm),
+            None => Cow::Owned(self.opus().decode()),
+        }
     }
 
     /// The speech as Opus packets of [`PACKET_MS`] each, as rendered, for sending without another encoding. The first packet begins with

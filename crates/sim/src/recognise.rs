@@ -100,7 +100,7 @@ impl Recogniser {
         let mut index = Index::default();
         let mut known = Vec::new();
         for clip in clips {
-            let print = printer.print(clip.pcm());
+            let print = printer.print(&clip.pcm_once());
             index.add(&print);
             known.push(Known {
                 clip,

@@ -2,6 +2,7 @@
 
 mod client;
 mod http;
+mod participant;
 mod product;
 mod realtime;
 mod recognise;

@@ -1,4 +1,5 @@
 //! What the recogniser hears through codecs, losses, noise and level changes.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Instant;
 
