@@ -73,6 +73,45 @@ test("a link that is used, unknown or tampered with is told so", async () => {
   await page.close();
 });
 
+test("who reloads in the middle comes back to the same interview, and can end it", async () => {
+  const { id, link } = await invite(colloquy, "first-job", { length: "rehearsal" });
+  const page = await browser.context.newPage();
+  const at = (testId) => page.getByTestId(testId);
+  const faults = watch(page);
+  // The page asks whether one really wants to leave.
+  page.on("dialog", (dialog) => void dialog.accept());
+  await page.addInitScript({ path: MICROPHONE });
+  await page.goto(link);
+  await at("consent-accept").click();
+  await at("mic-open").click();
+  await at("start-interview").click();
+  await heard(page);
+
+  await page.reload();
+  await page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  await shoot(page, "welcome-back");
+  await at("mic-open").click();
+  await at("start-interview").click();
+  await heard(page);
+  await at("caption").first().waitFor();
+
+  await at("end").click();
+  await at("end-confirm").click();
+  await at("step-thanks").waitFor({ timeout: 30_000 });
+  assert.equal(await at("outcome").getAttribute("data-outcome"), "partial");
+  const { entries } = await (await colloquy.api(`/sessions/${id}/journal`)).json();
+  const kinds = entries.map(({ kind }) => kind);
+  assert.equal(kinds.filter((kind) => kind === "peer_up").length, 2, `two connections in ${kinds.join(", ")}`);
+  assert.ok(kinds.includes("resumed"), `a return in ${kinds.join(", ")}`);
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+/** The interviewer's voice comes out of the page. */
+function heard(page) {
+  return page.waitForFunction(() => window.__ears.heardMs > 300, null, { timeout: 15_000, polling: 50 });
+}
+
 /** Link, consent, microphone, interview, thanks. Returns what was said. */
 async function takePart(page, link) {
   const at = (testId) => page.getByTestId(testId);
@@ -190,6 +229,8 @@ async function atTheConsole(page, id, said) {
   await at("summary").waitFor({ timeout: REPORT_DEADLINE_MS });
   process.stdout.write(`report shown ${Date.now() - ended} ms after the thank-you page\n`);
   await at("player").waitFor();
+  const summary = (await at("summary").textContent()).trim();
+  assert.ok(summary.length > 40, `the summary says something, not “${summary}”`);
 
   const heard = await page.locator('[data-testid="turn"][data-speaker="participant"] .spoken').allTextContents();
   const transcript = normal(heard.join(" "));

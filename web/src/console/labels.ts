@@ -109,6 +109,8 @@ export function journalLine(entry: { kind: string; body: unknown }): JournalLine
     routine,
   });
   switch (entry.kind) {
+    case "session_created":
+      return line("Link made", "", "link");
     case "consent_given":
       return line("Consent given", "", "shield", "good");
     case "consent_declined":

@@ -13,9 +13,18 @@ export function Captions({ captions, language }: Props) {
   const log = useRef<HTMLDivElement>(null);
   const [follows, setFollows] = useState(true);
   const last = captions.at(-1);
+  const scrolled = useRef(0);
   useEffect(() => {
     const element = log.current;
-    if (follows && element !== null) element.scrollTop = element.scrollHeight;
+    if (element === null || !follows) return;
+    const toEnd = () => {
+      element.scrollTop = element.scrollHeight;
+    };
+    toEnd();
+    // A turned phone or a notice above changes the size, and with it what the end is.
+    const observer = new ResizeObserver(toEnd);
+    observer.observe(element);
+    return () => observer.disconnect();
   }, [follows, shown, last?.turn, last?.text]);
 
   return (
@@ -44,7 +53,10 @@ export function Captions({ captions, language }: Props) {
           tabIndex={0}
           onScroll={(event) => {
             const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-            setFollows(scrollHeight - scrollTop - clientHeight < 40);
+            // Only a person scrolls up; growing and resizing do not.
+            if (scrollHeight - scrollTop - clientHeight < 40) setFollows(true);
+            else if (scrollTop < scrolled.current - 4) setFollows(false);
+            scrolled.current = scrollTop;
           }}
           data-testid="captions"
         >
