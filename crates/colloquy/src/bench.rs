@@ -103,9 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .flatten();
         match measured {
             Ok(new) => {
-                for figure in &new {
-                    output::line(figure.row());
-                }
+                print(&new);
                 figures.extend(new);
             }
             Err(error) => {
@@ -137,6 +135,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The figures, and how they were measured below those that were measured together.
+fn print(figures: &[Figure]) {
+    for (index, figure) in figures.iter().enumerate() {
+        output::line(figure.row());
+        let next = figures.get(index + 1).map(Figure::method);
+        if next != Some(figure.method()) {
+            output::line(format!("    {}", figure.method()));
+        }
+    }
 }
 
 async fn measure(measurement: Measurement, extent: Extent) -> anyhow::Result<Vec<Figure>> {

@@ -61,7 +61,7 @@ impl Figure {
         if met { Verdict::Met } else { Verdict::Missed }
     }
 
-    /// For the table: the figure, and below it how it was measured.
+    /// For the table.
     pub(super) fn row(&self) -> String {
         let verdict = match self.verdict() {
             Verdict::Met => "met",
@@ -71,9 +71,13 @@ impl Figure {
         let goal = self.goal.as_deref().unwrap_or("-");
         let value = number(self.value);
         format!(
-            "{:<30} {value:>12} {:<14} {goal:<12} {verdict}\n    {}",
-            self.name, self.unit, self.method
+            "{:<24} {value:>10} {:<10} {goal:<11} {verdict}",
+            self.name, self.unit
         )
+    }
+
+    pub(super) fn method(&self) -> &str {
+        &self.method
     }
 }
 

@@ -125,6 +125,27 @@ enum Turn {
     },
 }
 
+impl Turn {
+    /// What a silent participant does next.
+    fn next(self, now: Instant, quiet: bool, random: &mut fastrand::Rng, bursts: usize) -> Turn {
+        match self {
+            Turn::Expects { since } if now.saturating_duration_since(since) > ANSWERED_WITHIN => {
+                Turn::Listens
+            }
+            Turn::Listens if quiet => Turn::Thinks {
+                until: now + Duration::from_millis(random.u64(50..450)),
+            },
+            Turn::Thinks { until } if now >= until => Turn::Speaks {
+                burst: random.usize(..bursts),
+                packet: 0,
+            },
+            Turn::Expects { .. } | Turn::Listens | Turn::Thinks { .. } | Turn::Speaks { .. } => {
+                self
+            }
+        }
+    }
+}
+
 /// Talks by turns until the end.
 async fn converse(
     mut call: Call,
@@ -169,24 +190,11 @@ async fn converse(
                     Turn::Speaks { burst, packet } => {
                         spoke(&mut diary, &bursts, burst, packet, sent)
                     }
-                    Turn::Expects { since }
-                        if now.saturating_duration_since(since) > ANSWERED_WITHIN =>
-                    {
-                        Turn::Listens
+                    Turn::Expects { .. } | Turn::Listens | Turn::Thinks { .. } => {
+                        let quiet = last_audio
+                            .is_none_or(|last| now.saturating_duration_since(last) > QUIET);
+                        turn.next(now, quiet, &mut random, bursts.len())
                     }
-                    Turn::Listens
-                        if last_audio
-                            .is_none_or(|last| now.saturating_duration_since(last) > QUIET) =>
-                    {
-                        Turn::Thinks {
-                            until: now + Duration::from_millis(random.u64(50..450)),
-                        }
-                    }
-                    Turn::Thinks { until } if now >= until => Turn::Speaks {
-                        burst: random.usize(..bursts.len()),
-                        packet: 0,
-                    },
-                    other => other,
                 };
             }
         }
@@ -278,12 +286,14 @@ fn figures(
             .context("nothing was measured: no burst and no answer could be matched")
     };
     let (last, all, answers) = (&samples.last_frames, &samples.all_frames, &samples.answers);
-    let own = |histogram: &str| match (
+    let own = |histogram: &str, note: &str| match (
         after.percentile_ms(before, histogram, 50),
         after.percentile_ms(before, histogram, 95),
     ) {
         (Some((p50, count)), Some((p95, _))) => {
-            format!("the server's own histogram: p50 <= {p50:.0} ms, p95 <= {p95:.0} ms of {count}")
+            format!(
+                "the server's own histogram: p50 <= {p50:.0} ms, p95 <= {p95:.0} ms of {count}{note}"
+            )
         }
         _ => "the server's own histogram is empty".to_owned(),
     };
@@ -300,13 +310,16 @@ fn figures(
         percent(all, 50)?,
         percent(all, 95)?,
         percent(all, 100)?,
-        own("colloquy_audio_in_seconds"),
+        own(
+            "colloquy_audio_in_seconds",
+            " (packets that complete a batch)"
+        ),
     );
     let outbound = format!(
         "first audio delta written to the vendor's socket -> first RTP packet read from the participant's socket; {} answers, max {:.1} ms; {}; {setting}",
         answers.len(),
         percent(answers, 100)?,
-        own("colloquy_audio_out_seconds"),
+        own("colloquy_audio_out_seconds", ""),
     );
     Ok(vec![
         Figure::new(
