@@ -1,8 +1,8 @@
 //! Recognises clips of the corpus by their sound, so that the simulated provider transcribes what it really received.
 //!
 //! Audio arrives coded twice, with losses concealed, at another level and with a room behind it. What survives all that is how the
-//! spectrum moves: [`print`] makes 32 signs per 10 ms of it, [`index`] finds where in the corpus the same signs stand in the same order,
-//! [`align`] finds out how far the likeness reaches and [`words`] which words those are. Nothing is guessed from the length or level of an
+//! spectrum moves: `print` makes 32 signs per 10 ms of it, `index` finds where in the corpus the same signs stand in the same order,
+//! `align` finds out how far the likeness reaches and `words` which words those are. Nothing is guessed from the length or level of an
 //! utterance, so speech that the corpus does not hold is reported as unknown.
 
 mod align;

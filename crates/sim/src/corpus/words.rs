@@ -34,10 +34,11 @@ pub(super) fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut start = None;
     let mut ended = false;
     for (at, c) in text.char_indices() {
-        if c.is_whitespace() && ended {
-            if let Some(from) = start.take() {
-                sentences.push(from..at);
-            }
+        if c.is_whitespace()
+            && ended
+            && let Some(from) = start.take()
+        {
+            sentences.push(from..at);
         }
         if c.is_whitespace() {
             ended = false;

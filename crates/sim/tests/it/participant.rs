@@ -16,7 +16,7 @@ use media::{
 use serde_json::{Value, json};
 use sim::corpus::Corpus;
 use sim::participant::{
-    Ears, Manners, ParticipantConfig, ParticipantError, ParticipantReport, Progress, Sense, run,
+    Ears, Manners, ParticipantConfig, ParticipantError, ParticipantReport, Sense, run,
 };
 use sim::recognise::{Recogniser, transcript};
 use tokio::net::{TcpListener, UdpSocket};
@@ -247,10 +247,7 @@ fn config(link: &str, persona: &str) -> ParticipantConfig {
 }
 
 async fn take_part(config: ParticipantConfig) -> Result<ParticipantReport, ParticipantError> {
-    run(config, CancellationToken::new(), |progress: Progress| {
-        println!("{progress:?}")
-    })
-    .await
+    run(config, CancellationToken::new(), |_| {}).await
 }
 
 fn two_questions() -> Script {

@@ -73,7 +73,7 @@ fn clip(id: &str) -> &'static Clip {
     Corpus::embedded().get(id).unwrap()
 }
 
-/// Some clips of every kind and voice.
+/// Some clips of every kind and voice; all of them with `CLIP_STEP=1`.
 fn some() -> Vec<&'static Clip> {
     let step = std::env::var("CLIP_STEP")
         .ok()
@@ -133,7 +133,7 @@ fn clips_survive_other_levels() {
 fn clips_survive_silence_around_them_and_an_odd_start() {
     check_whole(|clip| {
         let mut pcm = silence(700);
-        pcm.extend(&clip.pcm()[..]);
+        pcm.extend_from_slice(clip.pcm());
         pcm.extend(silence(500));
         twice(&pcm[137..])
     });
@@ -340,6 +340,7 @@ fn known_speech_beside_unknown_speech_is_told_apart() {
 }
 
 /// Prints what a look-up costs; a bound on it would make the test depend on the machine.
+#[expect(clippy::print_stdout, reason = "the figure is what this test is for")]
 #[test]
 fn looking_up_is_measured() {
     let before = Instant::now();
