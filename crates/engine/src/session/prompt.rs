@@ -178,10 +178,13 @@ pub(crate) fn also(plan: &Plan, purpose: Purpose) -> Option<String> {
                 .to_owned()
         }
         Purpose::Greeting => {
-            format!(
-                "Say exactly: \"{}\" Then ask the first question of the topic guide.",
-                plan.greeting
-            )
+            // A greeting that asks ("Shall we begin?") is answered before the guide begins.
+            let then = if plan.greeting.trim_end().ends_with('?') {
+                "wait for the participant's answer."
+            } else {
+                "ask the first question of the topic guide."
+            };
+            format!("Say exactly: \"{}\" Then {then}", plan.greeting)
         }
         Purpose::Closing => format!(
             "Say exactly: \"{}\" Do not ask anything more.",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use engine::cost::{Component, MicroUsd};
 use engine::journal::{Entry, Measure, Outcome, TurnEnding};
 use engine::link::{LinkCommand, LinkEvent, Speaker};
+use engine::plan::Plan;
 use engine::session::{Notice, Output, Request, State, Timer, prompt};
 
 use crate::drive::*;
@@ -36,6 +37,22 @@ fn it_begins_when_both_sides_are_there_in_either_order() {
         );
         assert!(kinds(&drive.all).contains(&"phase_entered"));
     }
+}
+
+#[test]
+fn a_greeting_that_asks_is_answered_before_the_guide_begins() {
+    let asking = Plan {
+        greeting: "Hello, I am an AI. Shall we begin?".to_owned(),
+        ..plan()
+    };
+    let mut drive = Drive::new(asking, FULL);
+    drive.offer(1).ready().up();
+    assert_eq!(
+        said(&drive.last),
+        [
+            "Say exactly: \"Hello, I am an AI. Shall we begin?\" Then wait for the participant's answer."
+        ]
+    );
 }
 
 #[test]
