@@ -57,10 +57,9 @@ doc: ## Build the API documentation, warnings denied
 deny: ## Licences, sources and advisories of the dependencies
 	@scripts/deny.sh
 
-bench: release ## Measure, print, and write target/bench.json
-	cargo build --locked --release -p engine --example walk
-	cargo build --locked --release -p store --example journal_rate
-	target/release/colloquy bench --out target/bench.json
+bench: setup web ## Measure, print, and write target/bench.json (BENCH_ARGS="--only latency --seconds 20")
+	cargo build --locked --release -p colloquy -p engine -p store --bin colloquy --example walk --example journal_rate
+	target/release/colloquy bench --out target/bench.json $(BENCH_ARGS)
 
 ci: ## What the gate runs
 	.ci/run

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use sim::participant::{
     Ears, Manners, ParticipantConfig, ParticipantReport, Progress, run as take_part,
 };
@@ -50,17 +50,17 @@ pub(super) async fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
             answered.clone(),
         ));
     }
-    timeout(STEADY_WITHIN, everybody(&mut answers, extent.sessions))
-        .await
-        .with_context(|| {
-            format!(
-                "not everybody had answered after {} s: this machine is too slow for {} sessions",
-                STEADY_WITHIN.as_secs(),
-                extent.sessions
-            )
-        })??;
+    tokio::select! {
+        steady = timeout(STEADY_WITHIN, everybody(&mut answers, extent.sessions)) => {
+            steady.with_context(|| format!("not everybody had answered twice after {} s: too many sessions for this machine", STEADY_WITHIN.as_secs()))??;
+        }
+        Some(ended) = people.join_next() => {
+            ended.context("a participant panicked")??;
+            bail!("an interview ended before everybody had answered twice: too many sessions, or too long");
+        }
+    }
     let (first, began) = (machine::used(house.pid)?, Instant::now());
-    let load_before = machine::describe();
+    let load_before = machine::load_average();
     sleep(extent.length).await;
     let (last, seconds) = (machine::used(house.pid)?, began.elapsed().as_secs_f64());
     for invitation in &invitations {
@@ -158,7 +158,7 @@ fn method(
     format!(
         "server process only, {} sessions that had all answered twice, {} s; participants and simulator in another process on the same cores; \
          interviewer audible {speaking} % of the time; packets to participants: {received} received, {lost} lost; dropped by the server: {dropped}; \
-         {load_before} before and {} after",
+         load average {load_before} before; {}",
         extent.sessions,
         extent.length.as_secs(),
         machine::describe(),

@@ -15,9 +15,13 @@ pub(super) fn describe() -> String {
         "release build"
     };
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    format!("{profile}, {cores} cores, load average {}", load_average())
+}
+
+/// Of the last minute.
+pub(super) fn load_average() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("unknown").to_owned();
-    format!("{profile}, {cores} cores, load average {load}")
+    load.split(' ').next().unwrap_or("unknown").to_owned()
 }
 
 /// What a process has used until now.
