@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use engine::ids::SessionId;
 use engine::journal::Outcome;
 use engine::link::{LinkCommand, LinkConfig};
+use engine::session::State;
 use media::{Datagram, Peer, PeerConfig, PeerOutput, Proto};
 use providers::{Closed, Codec, CodecOutput, Counters, Endpoint, Frame, Profile, Secret};
 use serde_json::Value;
@@ -191,18 +192,41 @@ impl House {
 
     /// Waits for the session's end to be written.
     pub(crate) async fn ended(&self, id: &SessionId) -> Outcome {
+        // The owner goes with the transaction that finishes the session.
+        let row = self
+            .until_row(id, "ended", |row| {
+                row.outcome.is_some() && row.owner.is_none()
+            })
+            .await;
+        row.outcome.unwrap()
+    }
+
+    /// Waits for that state to be written.
+    pub(crate) async fn until_state(&self, id: &SessionId, state: State) {
+        self.until_row(id, state.name(), |row| row.state == state)
+            .await;
+    }
+
+    async fn until_row(
+        &self,
+        id: &SessionId,
+        what: &str,
+        holds: impl Fn(&SessionRow) -> bool,
+    ) -> SessionRow {
         let mut changes = self.app().changes.subscribe();
-        let ended = async {
+        let found = async {
             loop {
                 let row = self.row(id).await;
-                // The owner goes with the transaction that finishes the session.
-                if let (Some(outcome), None) = (row.outcome, &row.owner) {
-                    return outcome;
+                if holds(&row) {
+                    return row;
                 }
-                drop(changes.recv().await);
+                // Something in the journal may change without a word to the console: look again from time to time.
+                drop(timeout(Duration::from_millis(200), changes.recv()).await);
             }
         };
-        timeout(PATIENCE, ended).await.expect("the session ends")
+        timeout(PATIENCE, found)
+            .await
+            .unwrap_or_else(|_| panic!("the session never is {what}"))
     }
 
     /// All tasks of all sessions are gone.

@@ -1,5 +1,7 @@
 //! A whole session with a caller who only listens: link, greeting, silence, the end on request, what is kept.
 
+use engine::ids::PeerNo;
+use engine::session::State;
 use sim::provider::SimConfig;
 
 use crate::harness::{Caller, house};
@@ -84,7 +86,14 @@ async fn a_participant_who_comes_back_hears_the_interviewer_again() {
     let (id, _) = house.invite().await;
     let mut caller = Caller::join(&house, &id).await.unwrap();
     caller.hears_more(25).await;
-    caller.leave().await;
+    house
+        .app()
+        .registry
+        .close_peer(&id, PeerNo(1))
+        .await
+        .unwrap();
+    house.until_state(&id, State::Paused).await;
+    drop(caller);
     let mut again = Caller::join(&house, &id).await.unwrap();
     again.say(r#"{"type":"repeat"}"#).await;
     again.hears_more(25).await;
