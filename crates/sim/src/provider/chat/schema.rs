@@ -152,8 +152,27 @@ pub(super) fn type_of(schema: &Value) -> &str {
     }
 }
 
-/// The first sentence of a text, shortened to a line.
+/// The participant's longest sentences if the text is a transcript, else its first sentence, shortened to a line.
 pub(super) fn summary(text: &str) -> String {
+    const PARTICIPANT: &str = "> participant:";
+    let said = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(PARTICIPANT));
+    let mut sentences: Vec<(usize, &str)> = said
+        .flat_map(|words| words.split_inclusive(['.', '?', '!', '。']))
+        .map(str::trim)
+        .enumerate()
+        .collect();
+    if !sentences.is_empty() {
+        sentences.sort_by_key(|(_, sentence)| std::cmp::Reverse(sentence.chars().count()));
+        sentences.truncate(3);
+        sentences.sort_unstable();
+        let quoted: Vec<String> = sentences
+            .iter()
+            .map(|(_, sentence)| format!("“{sentence}”"))
+            .collect();
+        return format!("In the participant's own words: {}", quoted.join(" "));
+    }
     let line = text
         .lines()
         .map(str::trim)
@@ -198,6 +217,16 @@ mod tests {
             check_strict(&nested)
                 .expect_err("nested")
                 .contains("properties.a.items.")
+        );
+    }
+
+    #[test]
+    fn a_transcript_is_summed_up_in_the_participants_words() {
+        let text = "Transcript:\n> interviewer: What do you do, exactly, and with whom?\n> participant: Well. I draw maps of old towns.\n> participant: No.";
+        let summary = summary(text);
+        assert_eq!(
+            summary,
+            "In the participant's own words: “Well.” “I draw maps of old towns.” “No.”"
         );
     }
 
