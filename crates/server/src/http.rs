@@ -3,6 +3,7 @@
 
 mod assets;
 mod auth;
+mod document;
 mod error;
 mod events;
 mod limit;
@@ -25,27 +26,14 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 
-use auth::Schemes;
+use document::Document;
 pub use error::Problem;
-
-/// The document without its paths, which the routes add.
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Colloquy", description = "Voice interviews for research."),
-    modifiers(&Schemes),
-    tags(
-        (name = "participation", description = "What a participant's page does, with the link's secret as bearer token."),
-        (name = "studies", description = "Protocols, with the console token."),
-        (name = "sessions", description = "Interviews and what came of them, with the console token."),
-    )
-)]
-struct Document;
 
 /// All routes of the API and its OpenAPI document.
 fn api() -> OpenApiRouter<Arc<App>> {
@@ -72,17 +60,9 @@ fn api() -> OpenApiRouter<Arc<App>> {
 }
 
 /// The OpenAPI document as JSON, the same for every running server.
-///
-/// # Panics
-/// Never: the document is made of plain data.
 #[must_use]
 pub fn openapi_json() -> String {
-    let (_, document) = streaming(api()).split_for_parts();
-    let mut text = document
-        .to_pretty_json()
-        .expect("the document is plain data");
-    text.push('\n');
-    text
+    document::json(streaming(api()))
 }
 
 /// Routes whose answers may take as long as they like.

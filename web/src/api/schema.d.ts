@@ -32,6 +32,24 @@ export interface paths {
                         "text/event-stream": unknown;
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
             };
         };
         put?: never;
@@ -68,6 +86,15 @@ export interface paths {
                     };
                 };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -116,6 +143,15 @@ export interface paths {
                         "application/json": components["schemas"]["ParticipationBody"];
                     };
                 };
+                /** @description The link is not known */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -125,6 +161,15 @@ export interface paths {
                     };
                 };
                 410: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -180,6 +225,15 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description The link is not known */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -205,6 +259,15 @@ export interface paths {
                     };
                 };
                 422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -238,7 +301,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Hang up. */
+        /** Hang up. A connection that is gone already is no mistake: the server may have closed it first. */
         delete: {
             parameters: {
                 query?: never;
@@ -256,7 +319,17 @@ export interface paths {
                     };
                     content?: never;
                 };
+                /** @description The link is not known */
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -280,7 +353,25 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
+                /** @description The link is not known */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 405: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -321,7 +412,25 @@ export interface paths {
                     };
                     content?: never;
                 };
+                /** @description The link is not known */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -349,13 +458,13 @@ export interface paths {
             parameters: {
                 query?: {
                     /** @description `next_before` of the page before. */
-                    before?: string | null;
+                    before?: string;
                     /** @description 1 to 200; 50 if absent. */
-                    limit?: number | null;
+                    limit?: number;
                     /** @description Only in this state. */
-                    state?: string | null;
+                    state?: string;
                     /** @description Only of this study. */
-                    study_id?: string | null;
+                    study_id?: string;
                 };
                 header?: never;
                 path?: never;
@@ -372,6 +481,24 @@ export interface paths {
                     };
                 };
                 400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -416,7 +543,25 @@ export interface paths {
                         "application/json": components["schemas"]["SessionBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -461,7 +606,25 @@ export interface paths {
                         "application/json": components["schemas"]["CostsBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -506,7 +669,25 @@ export interface paths {
                     };
                     content?: never;
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -549,7 +730,25 @@ export interface paths {
                         "application/json": components["schemas"]["JournalBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -602,7 +801,25 @@ export interface paths {
                         "audio/ogg": unknown;
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -647,7 +864,25 @@ export interface paths {
                         "application/json": components["schemas"]["ReportBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -692,7 +927,25 @@ export interface paths {
                         "application/json": components["schemas"]["TurnsBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -737,7 +990,25 @@ export interface paths {
                         "application/json": components["schemas"]["WaveformBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -788,6 +1059,15 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
             };
         };
         put?: never;
@@ -813,7 +1093,25 @@ export interface paths {
                         "application/json": components["schemas"]["StudyBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -856,7 +1154,25 @@ export interface paths {
                         "application/json": components["schemas"]["StudyBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -907,6 +1223,15 @@ export interface paths {
                         "application/json": components["schemas"]["CreatedSessionsBody"];
                     };
                 };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
                 404: {
                     headers: {
                         [name: string]: unknown;
@@ -916,6 +1241,15 @@ export interface paths {
                     };
                 };
                 422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
                     headers: {
                         [name: string]: unknown;
                     };

@@ -7,8 +7,6 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use store::SessionRow;
-use utoipa::Modify;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::error::Problem;
 use crate::app::App;
@@ -77,20 +75,5 @@ impl FromRequestParts<Arc<App>> for Participant {
             "It may have been shortened when it was copied, or it belongs to another server.",
             "Open the link from your invitation again, whole. If that does not help, ask whoever invited you.",
         ))
-    }
-}
-
-/// Names both kinds of bearer tokens in the OpenAPI document.
-pub(super) struct Schemes;
-
-impl Modify for Schemes {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_with(Default::default);
-        for name in ["console_token", "link_secret"] {
-            components.add_security_scheme(
-                name,
-                SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
-            );
-        }
     }
 }

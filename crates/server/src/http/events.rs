@@ -18,7 +18,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `event: session` with the session's summary at each change; `event: missed` when the reader was too slow and must
 /// read the list again.
-#[utoipa::path(get, path = "/api/v1/events", tag = "sessions", security(("console_token" = [])), responses((status = 200, content_type = "text/event-stream")))]
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "events", tag = "sessions", security(("console_token" = [])), responses((status = 200, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
     _: Researcher,

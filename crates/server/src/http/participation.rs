@@ -63,7 +63,7 @@ async fn study_of(app: &App, row: &SessionRow) -> Result<Arc<Study>, Problem> {
 }
 
 /// The session of this link.
-#[utoipa::path(get, path = "/api/v1/participation", tag = "participation", security(("link_secret" = [])),
+#[utoipa::path(get, path = "/api/v1/participation", operation_id = "participation", tag = "participation", security(("link_secret" = [])),
     responses((status = 200, body = ParticipationBody), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn read(
     State(app): State<Arc<App>>,
@@ -168,7 +168,12 @@ pub(super) async fn close_peer(
     Participant(row): Participant,
     Path(peer): Path<u32>,
 ) -> StatusCode {
-    if app.registry.close_peer(&row.session_id, PeerNo(peer)).await.is_err() {
+    if app
+        .registry
+        .close_peer(&row.session_id, PeerNo(peer))
+        .await
+        .is_err()
+    {
         tracing::debug!(session.id = %row.session_id, "a connection was hung up that was gone already");
     }
     StatusCode::NO_CONTENT

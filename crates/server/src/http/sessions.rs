@@ -106,7 +106,7 @@ pub(super) async fn summary(app: &App, id: &SessionId) -> Option<SessionSummary>
 }
 
 /// Sessions, newest first.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", security(("console_token" = [])), params(Filter),
+#[utoipa::path(get, path = "/api/v1/sessions", operation_id = "sessions", tag = "sessions", security(("console_token" = [])), params(Filter),
     responses((status = 200, body = SessionsBody), (status = 400, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -164,7 +164,7 @@ fn state_of(name: &str) -> Result<SessionState, Problem> {
 }
 
 /// One session with its phases, questions and recording.
-#[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions", security(("console_token" = [])), params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/sessions/{id}", operation_id = "session", tag = "sessions", security(("console_token" = [])), params(("id" = String, Path)),
     responses((status = 200, body = SessionBody), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn read(
     State(app): State<Arc<App>>,
@@ -380,7 +380,7 @@ pub(super) async fn recording(
 }
 
 /// End a running interview: the closing statement is spoken, then it is over.
-#[utoipa::path(post, path = "/api/v1/sessions/{id}/end", tag = "sessions", security(("console_token" = [])), params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/sessions/{id}/end", operation_id = "end_session", tag = "sessions", security(("console_token" = [])), params(("id" = String, Path)),
     responses((status = 202), (status = 409, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn end(
     State(app): State<Arc<App>>,

@@ -40,7 +40,7 @@ const INVITATIONS_MAX: u32 = 500;
 const EXTERNAL_ID_CHARS_MAX: usize = 200;
 
 /// All studies, each in its latest version.
-#[utoipa::path(get, path = "/api/v1/studies", tag = "studies", security(("console_token" = [])), responses((status = 200, body = StudiesBody),
+#[utoipa::path(get, path = "/api/v1/studies", operation_id = "studies", tag = "studies", security(("console_token" = [])), responses((status = 200, body = StudiesBody),
     (status = 401, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -53,7 +53,7 @@ pub(super) async fn list(
 }
 
 /// Put a study file. The same text again is the same version; a changed one is a new version for new sessions.
-#[utoipa::path(post, path = "/api/v1/studies", tag = "studies", security(("console_token" = [])), request_body(content = String, content_type = "text/yaml"),
+#[utoipa::path(post, path = "/api/v1/studies", operation_id = "put_study", tag = "studies", security(("console_token" = [])), request_body(content = String, content_type = "text/yaml"),
     responses((status = 201, body = StudyBody), (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn put(
     State(app): State<Arc<App>>,
@@ -112,7 +112,7 @@ fn mistaken(mistakes: Vec<Mistake>) -> Problem {
 }
 
 /// One study with its protocol.
-#[utoipa::path(get, path = "/api/v1/studies/{id}", tag = "studies", security(("console_token" = [])), params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/studies/{id}", operation_id = "study", tag = "studies", security(("console_token" = [])), params(("id" = String, Path)),
     responses((status = 200, body = StudyBody), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn read(
     State(app): State<Arc<App>>,
@@ -132,7 +132,7 @@ pub(super) async fn read(
 }
 
 /// Make sessions and their participant links. The links are shown only in this answer.
-#[utoipa::path(post, path = "/api/v1/studies/{id}/sessions", tag = "studies", security(("console_token" = [])), params(("id" = String, Path)), request_body = NewSessionsBody,
+#[utoipa::path(post, path = "/api/v1/studies/{id}/sessions", operation_id = "create_sessions", tag = "studies", security(("console_token" = [])), params(("id" = String, Path)), request_body = NewSessionsBody,
     responses((status = 201, body = CreatedSessionsBody), (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn invite(
