@@ -55,6 +55,13 @@ impl RtpClock {
         }
     }
 
+    /// How far an arrival is from where the clock expects it, either way.
+    pub(crate) fn error(&self, at: Instant, rtp_end: u64) -> Duration {
+        let expected = self.local(rtp_end);
+        at.saturating_duration_since(expected)
+            .max(expected.saturating_duration_since(at))
+    }
+
     fn media_us(&self, rtp: u64) -> i64 {
         let samples = i64::try_from(rtp)
             .unwrap_or(i64::MAX)

@@ -26,6 +26,8 @@ const QUIET_AFTER_DTX: Duration = Duration::from_millis(60);
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// The same in frames, for a gap that is known by its end.
 const SILENCE_FRAMES_MAX: u64 = 500;
+/// A packet this far from where its clock puts it comes from another clock. Networks hold packets back for less.
+const CLOCK_ERROR_MAX: Duration = Duration::from_secs(5);
 /// Marks kept to date an edge of speech that is recognised 320 ms after it happened.
 const MARKS_MAX: usize = 64;
 /// Forward jump in RTP time beyond which it is another stream and not a gap: one minute.
@@ -128,6 +130,11 @@ impl Listener {
         self.note_jitter(&packet, tally.stats);
         let (at, rtp_time, end) = (packet.at, packet.rtp_time, packet.rtp_time + packet.length);
         let voice = self.vad.speaking();
+        // A browser that switched its microphone may count from elsewhere; then nothing known of the clock holds.
+        self.clock = self
+            .clock
+            .take()
+            .filter(|clock| clock.error(at, end) < CLOCK_ERROR_MAX);
         if let Some(clock) = &mut self.clock {
             clock.observe(at, end);
         }

@@ -6,8 +6,8 @@
 
 mod io;
 mod setup;
+mod texts;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -25,20 +25,19 @@ use crate::offer::{self, Answer, OfferError};
 use crate::opus;
 pub use io::{AnswerError, PeerConfig, PeerOutput};
 use setup::{base_config, credentials, random};
+use texts::Texts;
 
 /// The data channel's label, agreed with the page.
 const CHANNEL: &str = "colloquy";
-/// Texts kept until the data channel opens. An interview's state and captions until then are a few dozen.
-const TEXTS_MAX: usize = 256;
 /// A peer that is not connected after this long never will be: browsers give up on ICE after about 15 s.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// A connected peer that sent nothing at all for this long is gone. Browsers check consent every 5 s at most
 /// (RFC 7675, 5.1), and a Chromium with a broken network calls its connection failed after about 15 s.
 const SILENCE_LIMIT: Duration = Duration::from_secs(15);
-/// How often unsent text is tried again while the channel's buffer is full.
-const TEXT_RETRY: Duration = Duration::from_millis(100);
 /// How often timers that are due already are run within one call.
 const DUE_ROUNDS_MAX: u8 = 3;
+/// Where extended RTP time begins; a multiple of 2^32, so that the lower bits stay what was on the wire.
+const RTP_ZERO: u64 = 1 << 40;
 /// "Never", as a deadline.
 const NEVER: Duration = Duration::from_secs(24 * 3_600);
 
@@ -59,10 +58,10 @@ pub struct Peer {
     opus_pt: Option<Pt>,
     seq: u64,
     next_rtp_time: Option<u32>,
+    /// The last one received, extended.
+    rtp_time: Option<u64>,
     channel: Option<ChannelId>,
-    texts: VecDeque<String>,
-    texts_retry: Option<Instant>,
-    texts_dropped: u64,
+    texts: Texts,
     started: Instant,
     heard: Instant,
     rtc_deadline: Instant,
@@ -161,10 +160,9 @@ impl Peer {
             // Random, as RFC 3550 5.1 wants it, and below 2^15 so that no wrap-around is missed at the start.
             seq: random::<2>().map_or(0, |bytes| u64::from(u16::from_be_bytes(bytes) & 0x7FFF)),
             next_rtp_time: None,
+            rtp_time: None,
             channel: None,
-            texts: VecDeque::new(),
-            texts_retry: None,
-            texts_dropped: 0,
+            texts: Texts::default(),
             started: now,
             heard: now,
             rtc_deadline: now,
@@ -294,11 +292,7 @@ impl Peer {
         if self.state == State::Gone {
             return;
         }
-        if self.texts.len() >= TEXTS_MAX {
-            self.texts.pop_front();
-            self.texts_dropped += 1;
-        }
-        self.texts.push_back(text.to_owned());
+        self.texts.push(text);
         if self.write_texts(now) {
             self.drain(now, out);
         }
@@ -326,7 +320,7 @@ impl Peer {
     /// Texts that were dropped because the channel did not open in time.
     #[must_use]
     pub fn texts_dropped(&self) -> u64 {
-        self.texts_dropped
+        self.texts.dropped
     }
 
     fn own_address(&self, proto: Proto, destination: SocketAddr) -> SocketAddr {
@@ -443,10 +437,22 @@ impl Peer {
         }
         out.push(PeerOutput::Audio {
             seq: *packet.seq_no,
-            rtp_time: packet.time.numer(),
+            rtp_time: self.extend(packet.header.timestamp),
             payload: packet.payload.to_vec(),
             at: packet.timestamp,
         });
+    }
+
+    /// Extends an RTP timestamp past 32 bits, to the value nearest to the one before. It begins far above zero, so that a
+    /// browser may step back (another microphone, another clock).
+    fn extend(&mut self, timestamp: u32) -> u64 {
+        let last = self.rtp_time.unwrap_or(RTP_ZERO + u64::from(timestamp));
+        let step = timestamp
+            .wrapping_sub((last & u64::from(u32::MAX)) as u32)
+            .cast_signed();
+        let extended = last.saturating_add_signed(i64::from(step));
+        self.rtp_time = Some(extended);
+        extended
     }
 
     fn on_text(&self, data: ChannelData, out: &mut Vec<PeerOutput>) {
@@ -460,27 +466,8 @@ impl Peer {
 
     /// Writes queued texts as far as the channel takes them; whether any was.
     fn write_texts(&mut self, now: Instant) -> bool {
-        self.texts_retry = None;
-        let Some(id) = self.channel else { return false };
-        let mut written = false;
-        while let Some(text) = self.texts.front() {
-            let Some(mut channel) = self.rtc.channel(id) else {
-                break;
-            };
-            match channel.write(false, text.as_bytes()) {
-                Ok(true) => written = true,
-                Ok(false) => {
-                    self.texts_retry = Some(now + TEXT_RETRY);
-                    break;
-                }
-                Err(error) => {
-                    tracing::debug!(error = %error, "a text was refused by the data channel");
-                    self.texts_dropped += 1;
-                }
-            }
-            self.texts.pop_front();
-        }
-        written
+        self.channel
+            .is_some_and(|id| self.texts.write(now, &mut self.rtc, id))
     }
 }
 

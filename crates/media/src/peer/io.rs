@@ -36,7 +36,7 @@ pub enum PeerOutput {
     Audio {
         /// RTP sequence number, extended.
         seq: u64,
-        /// RTP timestamp at 48 kHz, extended.
+        /// RTP timestamp at 48 kHz, extended: the lower 32 bits are those of the packet.
         rtp_time: u64,
         /// One Opus packet.
         payload: Vec<u8>,

@@ -318,6 +318,42 @@ fn edges_of_speech_are_dated_when_they_were_heard() {
 }
 
 #[test]
+fn a_microphone_that_counts_from_elsewhere_is_heard_and_recorded_on() {
+    for jump in [1u32 << 31, 48_000 * 600, 0u32.wrapping_sub(48_000 * 600)] {
+        let mut call = Call::up(13, Link::PERFECT);
+        call.speak(sound::packets(sound::ANSWER));
+        call.run_for(Duration::from_secs(4));
+        let before = call.heard.len();
+        if let Some(mic) = &mut call.mic {
+            mic.rtp_time = mic.rtp_time.wrapping_add(jump);
+        }
+        call.speak(sound::packets(sound::ANSWER));
+        call.run_for(Duration::from_secs(4));
+        call.with_desk(|desk, now, out| desk.finish(now, out));
+        let loud = call.heard[before..]
+            .chunks(FRAME)
+            .filter(|frame| sound::rms(frame) > 500.0)
+            .count();
+        assert!(loud > 80, "{loud} frames after a jump of {jump}");
+        let tracks = media::record::read(&call.recording());
+        let stored = tracks
+            .participant
+            .iter()
+            .filter(|(_, packet)| packet.len() > 20)
+            .count();
+        assert!(
+            stored > 250,
+            "{stored} packets recorded after a jump of {jump}"
+        );
+        assert!(
+            (8_000..8_400).contains(&tracks.duration_ms),
+            "{} ms",
+            tracks.duration_ms
+        );
+    }
+}
+
+#[test]
 fn speech_ends_also_when_the_connection_breaks_in_a_word() {
     let mut call = Call::up(12, Link::PERFECT);
     call.speak(sound::packets(sound::ANSWER));
