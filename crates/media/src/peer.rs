@@ -250,7 +250,8 @@ impl Peer {
             State::Gone => self.heard + NEVER,
             State::Connecting | State::Up => {
                 let deadline = self.rtc_deadline.min(self.silence_deadline());
-                self.texts_retry
+                self.texts
+                    .retry
                     .map_or(deadline, |retry| retry.min(deadline))
             }
         }
