@@ -4,6 +4,7 @@
 //! consistent: every phase can be reached and leads to the end, ids are unique, minutes are in order.
 
 mod read;
+mod reader;
 mod rules;
 mod yaml;
 
@@ -95,7 +96,7 @@ pub struct Code {
 /// All mistakes, in the order of their lines. Never empty.
 pub fn parse(text: &str) -> Result<Study, Vec<Mistake>> {
     let root = yaml::read(text).map_err(|mistake| vec![mistake])?;
-    let mut reader = read::Reader::new();
+    let mut reader = reader::Reader::new();
     let study = read::study(&mut reader, &root);
     let mut mistakes = reader.into_mistakes();
     if mistakes.is_empty() {
@@ -141,7 +142,10 @@ impl Study {
         match length {
             Length::Full => self.minutes().1,
             Length::Rehearsal => {
-                let phases = self.phases.iter().map(|phase| phase.target.min(REHEARSAL_PHASE));
+                let phases = self
+                    .phases
+                    .iter()
+                    .map(|phase| phase.target.min(REHEARSAL_PHASE));
                 phases.sum::<Duration>().as_secs().div_ceil(60)
             }
         }
