@@ -74,20 +74,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::start();
-    let profiles = Profiles::with(optional_file(&config.provider.profiles_file)?.as_deref())
-        .context(
-            "the profiles file cannot be used; correct it, or leave provider.profiles_file empty",
-        )?;
-    let prices = PriceBook::with(optional_file(&config.provider.prices_file)?.as_deref()).context(
-        "the prices file cannot be used; correct it, or leave provider.prices_file empty",
-    )?;
-    let listener = TcpListener::bind(config.http.addr).await.with_context(|| {
-        format!(
-            "pages and API cannot be served on {}, so nobody could reach this server. \
-             Stop the program that uses this port, or set http.addr to a free one",
-            config.http.addr
-        )
-    })?;
+    let (profiles, prices) = provider_data(&config)?;
+    let listener = listen(config.http.addr).await?;
     let http_addr = listener
         .local_addr()
         .context("the address of the HTTP listener cannot be read")?;
@@ -226,6 +214,27 @@ impl Running {
             self.token.expose()
         ));
     }
+}
+
+async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr).await.with_context(|| {
+        format!(
+            "pages and API cannot be served on {addr}, so nobody could reach this server. \
+             Stop the program that uses this port, or set http.addr to a free one"
+        )
+    })
+}
+
+fn provider_data(config: &Config) -> anyhow::Result<(Profiles, PriceBook)> {
+    let profiles = optional_file(&config.provider.profiles_file)?;
+    let profiles = Profiles::with(profiles.as_deref()).context(
+        "the profiles file cannot be used; correct it, or leave provider.profiles_file empty",
+    )?;
+    let prices = optional_file(&config.provider.prices_file)?;
+    let prices = PriceBook::with(prices.as_deref()).context(
+        "the prices file cannot be used; correct it, or leave provider.prices_file empty",
+    )?;
+    Ok((profiles, prices))
 }
 
 async fn serve_http(listener: TcpListener, app: Arc<App>, stop: CancellationToken) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use engine::ids::PeerNo;
 use engine::session::{Session, State};
-use media::{Desk, DeskConfig, Recording};
+use media::{Chunk, Desk, DeskConfig, Recording};
 use providers::{Profile, Secret};
 use store::Epoch;
 use tokio::sync::mpsc;
@@ -14,8 +14,17 @@ use super::media as media_task;
 use super::outbox::Outbox;
 use super::recorder::{self, Recorder};
 use super::registry::{Accepted, Entry, OfferRefusal, Registry, Slot, Start};
+use super::shard::Seat;
 use super::supervise::Supervised;
 use super::task::{self, Provider, SessionTask};
+
+/// The other ends of a media task's queues.
+struct MediaEnds {
+    orders: mpsc::Sender<media_task::Order>,
+    spoken: mpsc::Sender<media_task::Spoken>,
+    reports: mpsc::Receiver<media_task::Report>,
+    chunks: mpsc::Receiver<Chunk>,
+}
 
 impl Registry {
     pub(super) async fn start(
@@ -86,36 +95,15 @@ impl Registry {
         let parts = &inner.parts;
         let session_id = start.session_id.clone();
         let (commands_in, commands) = mpsc::channel(task::COMMANDS);
-        let (orders_in, orders) = mpsc::channel(media_task::ORDERS);
-        let (spoken_in, spoken) = mpsc::channel(media_task::SPOKEN);
-        let (reports_in, reports) = mpsc::channel(media_task::REPORTS);
-        let (datagrams_in, datagrams) = mpsc::channel(media_task::DATAGRAMS);
-        let (chunks_in, chunks) = mpsc::channel(recorder::QUEUE);
         let (events_in, events) = mpsc::channel(task::EVENTS);
         let (gaps_in, gaps) = mpsc::channel(4);
         let (failures_in, failures) = mpsc::channel(4);
         let seat = parts.shards.seat();
-        let media = media_task::MediaTask {
-            desk,
-            peer,
-            route: Some(parts.net.route(ufrag, datagrams_in.clone())),
-            datagrams_in,
-            datagrams,
-            orders,
-            spoken,
-            reports: reports_in,
-            chunks: Some(chunks_in),
-            failures: failures_in.clone(),
-            net: parts.net.clone(),
-            told: Arc::clone(&inner.told),
-            clock: parts.clock,
-            metrics: Arc::clone(&parts.metrics),
-        };
-        drop(inner.tasks.spawn_on(media.run(), seat.handle()));
+        let media = self.spawn_media(desk, ufrag, peer, &seat, failures_in.clone());
         let recorder = Recorder {
             store: parts.store.clone(),
             session_id: session_id.clone(),
-            chunks,
+            chunks: media.chunks,
             gaps: gaps_in,
             metrics: Arc::clone(&parts.metrics),
         };
@@ -133,14 +121,14 @@ impl Registry {
             ),
             peer,
             commands,
-            reports,
+            reports: media.reports,
             events,
             events_in,
             gaps,
             failures,
             failures_in,
-            media: orders_in,
-            spoken: spoken_in,
+            media: media.orders,
+            spoken: media.spoken,
             link: None,
             provider: self.provider(start.profile),
             seat,
@@ -163,6 +151,45 @@ impl Registry {
             .sessions()
             .insert(session_id, Entry::Live(commands_in));
         drop(inner.tasks.spawn(supervised.run()));
+    }
+
+    fn spawn_media(
+        &self,
+        desk: Desk,
+        ufrag: &str,
+        peer: PeerNo,
+        seat: &Seat,
+        failures: mpsc::Sender<&'static str>,
+    ) -> MediaEnds {
+        let inner = &self.inner;
+        let (orders_in, orders) = mpsc::channel(media_task::ORDERS);
+        let (spoken_in, spoken) = mpsc::channel(media_task::SPOKEN);
+        let (reports_in, reports) = mpsc::channel(media_task::REPORTS);
+        let (datagrams_in, datagrams) = mpsc::channel(media_task::DATAGRAMS);
+        let (chunks_in, chunks) = mpsc::channel(recorder::QUEUE);
+        let media = media_task::MediaTask {
+            desk,
+            peer,
+            route: Some(inner.parts.net.route(ufrag, datagrams_in.clone())),
+            datagrams_in,
+            datagrams,
+            orders,
+            spoken,
+            reports: reports_in,
+            chunks: Some(chunks_in),
+            failures,
+            net: inner.parts.net.clone(),
+            told: Arc::clone(&inner.told),
+            clock: inner.parts.clock,
+            metrics: Arc::clone(&inner.parts.metrics),
+        };
+        drop(inner.tasks.spawn_on(media.run(), seat.handle()));
+        MediaEnds {
+            orders: orders_in,
+            spoken: spoken_in,
+            reports,
+            chunks,
+        }
     }
 
     fn provider(&self, profile: Profile) -> Provider {

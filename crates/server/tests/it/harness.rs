@@ -16,7 +16,7 @@ use server::config::Config;
 use server::secrets;
 use server::session::{OfferRefusal, Start};
 use sim::provider::SimConfig;
-use store::{JournalRow, Length, NewSession, NewStudy, SessionRow};
+use store::{JournalRow, Length, NewSession, NewStudy, ReportState, SessionRow};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
@@ -132,12 +132,23 @@ impl House {
 
     /// A session whose participant has consented, and the link's secret.
     pub(crate) async fn invite(&self) -> (SessionId, String) {
+        let (session_id, secret) = self.invite_to(STUDY).await;
+        self.app()
+            .store
+            .record_consent(&session_id, true, [0; 32])
+            .await
+            .unwrap();
+        (session_id, secret)
+    }
+
+    /// A rehearsal of that study, and the link's secret.
+    pub(crate) async fn invite_to(&self, source: &str) -> (SessionId, String) {
         let app = self.app();
-        let study = server::study::parse(STUDY).unwrap();
+        let study = server::study::parse(source).unwrap();
         let new = NewStudy {
             study_id: study.id.clone(),
             title: study.title.clone(),
-            source: STUDY.to_owned(),
+            source: source.to_owned(),
         };
         let row = app.store.put_study(new).await.unwrap();
         let secret = secrets::mint().unwrap();
@@ -153,10 +164,6 @@ impl House {
             expires_at_us: None,
         };
         app.store.create_sessions(vec![session]).await.unwrap();
-        app.store
-            .record_consent(&session_id, true, [0; 32])
-            .await
-            .unwrap();
         (session_id, secret)
     }
 
@@ -227,6 +234,11 @@ impl House {
         timeout(PATIENCE, found)
             .await
             .unwrap_or_else(|_| panic!("the session never is {what}"))
+    }
+
+    /// Waits for the session's report.
+    pub(crate) async fn until_report(&self, id: &SessionId) {
+        crate::finished::until_report(self.app(), id, ReportState::Ready).await;
     }
 
     /// All tasks of all sessions are gone.

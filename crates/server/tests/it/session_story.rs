@@ -1,10 +1,73 @@
-//! A whole session with a caller who only listens: link, greeting, silence, the end on request, what is kept.
+//! Whole sessions: one with a synthetic participant from link to report, others with a caller who mostly listens.
+
+use std::time::Duration;
 
 use engine::ids::PeerNo;
+use engine::journal::Outcome;
+use engine::link::Speaker;
 use engine::session::State;
+use sim::participant::{self, Ears, Manners, ParticipantConfig};
 use sim::provider::SimConfig;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Caller, house};
+
+/// A rehearsal of it has five questions, whose answers are in the corpus of rendered speech.
+const STUDY: &str = include_str!("../../../../studies/remote-work-tools.yaml");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_participant_is_interviewed_from_link_to_report() {
+    let house = house(SimConfig::default()).await;
+    let (id, secret) = house.invite_to(STUDY).await;
+    let config = ParticipantConfig {
+        link: format!("http://{}/i#{secret}", house.running.http_addr()),
+        persona: "maya".to_owned(),
+        start_after: Duration::ZERO,
+        seed: 7,
+        ears: Ears::Captions,
+        manners: Manners::Patient,
+        deadline: Duration::from_secs(400),
+        local_ip: None,
+    };
+    let went = participant::run(config, CancellationToken::new(), |_| {})
+        .await
+        .unwrap();
+    assert_eq!(went.outcome, "complete", "{went:#?}");
+    assert_eq!(house.ended(&id).await, Outcome::Complete);
+    let store = &house.app().store;
+    let turns = store.turns(&id).await.unwrap();
+    let said: Vec<&str> = turns
+        .iter()
+        .filter(|turn| turn.speaker == Speaker::Participant)
+        .map(|turn| turn.text.as_str())
+        .collect();
+    assert!(
+        said.len() >= went.phases.len() && said.iter().all(|text| !text.is_empty()),
+        "{turns:#?}"
+    );
+    assert!(turns.is_sorted_by_key(|turn| turn.start_ms), "{turns:#?}");
+    let covered = store.covered(&id).await.unwrap();
+    assert_eq!(
+        covered.len(),
+        went.phases.len(),
+        "a rehearsal asks one question per phase: {covered:?}"
+    );
+    let row = house.row(&id).await;
+    assert!(
+        row.cost_micro_usd > 0 && row.first_voice_ms.is_some(),
+        "{row:?}"
+    );
+    house.until_report(&id).await;
+    let recording = store.recording(&id).await.unwrap().unwrap();
+    let length_ms = row.duration_ms.unwrap();
+    assert!(
+        recording.duration_ms.abs_diff(length_ms) < 3_000,
+        "{} against {length_ms}",
+        recording.duration_ms
+    );
+    house.idle().await;
+    house.close().await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_is_greeted_recorded_and_let_go() {
