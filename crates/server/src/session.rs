@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Every arrow is bounded: `heard` drops its oldest, `datagrams` their newest, `chunks` are counted as lost; a full
-//! `orders`, `reports` or `events` ends that one session. [`supervise`] sees to it that a session ends properly, also by a
-//! panic; [`registry::Registry::tasks`] counts what runs.
+//! `orders`, `reports` or `events` ends that one session. `supervise` sees to it that a session ends properly, also by a
+//! panic; [`Registry::tasks`] counts what runs.
 
 mod fresh;
 mod link;

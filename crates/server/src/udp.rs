@@ -1,6 +1,6 @@
 //! The media of all participants: one UDP socket, one TCP listener, one thread that reads both.
 //!
-//! The thread does nothing but read, look up the owner and hand over ([`demux`]), so a busy database or a slow page never
+//! The thread does nothing but read, look up the owner and hand over (`demux`), so a busy database or a slow page never
 //! delays audio. Sending needs no thread: media tasks write straight into the shared socket, and a full socket buffer
 //! drops the datagram, as any router on the way would.
 
