@@ -57,7 +57,12 @@ fn file(name: &str, cache: &'static str) -> Option<Response> {
 }
 
 fn not_built() -> Response {
-    let text =
-        "The web pages are not part of this binary: it was built before them. Run `make build`.\n";
-    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "pages",
+        "The pages are missing",
+        "The web pages are not part of this binary: it was built before them.",
+        "Run `make build` and start again.",
+    )
+    .into_response()
 }

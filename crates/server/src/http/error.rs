@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -153,6 +154,9 @@ pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::internal(&anyhow::anyhow!("a request handler panicked")).into_response()
 }
 
+/// Longest reason of the framework that is passed on: a line that names a field.
+const REASON_BYTES_MAX: usize = 2_048;
+
 /// Turns the plain-text refusals of the framework into problem documents.
 pub(super) async fn problems(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
@@ -189,7 +193,6 @@ pub(super) async fn problems(request: Request, next: Next) -> Response {
             "The server stopped waiting. Whether the change was made is not known.",
             "Read the state again before you repeat the request.",
         ),
-        StatusCode::RANGE_NOT_SATISFIABLE => return response,
         _ if status.is_server_error() => (
             "internal",
             "Something failed on the server",
@@ -203,5 +206,18 @@ pub(super) async fn problems(request: Request, next: Next) -> Response {
             "Compare it with the API document: /api/v1/openapi.json.",
         ),
     };
-    Problem::new(status, kind, title, detail, remedy).into_response()
+    let (refusal, body) = response.into_parts();
+    let said = to_bytes(body, REASON_BYTES_MAX).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let detail = match said.trim() {
+        reason if kind == "bad-request" && !reason.is_empty() => format!("{detail} {reason}"),
+        _ => detail.to_owned(),
+    };
+    let mut response = Problem::new(status, kind, title, detail, remedy).into_response();
+    if let Some(allowed) = refusal.headers.get(header::ALLOW) {
+        response
+            .headers_mut()
+            .insert(header::ALLOW, allowed.clone());
+    }
+    response
 }

@@ -117,7 +117,13 @@ pub(super) async fn offer(
     let is_sdp = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/sdp");
+        .is_some_and(|kind| {
+            kind.split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .eq_ignore_ascii_case("application/sdp")
+        });
     if !is_sdp {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

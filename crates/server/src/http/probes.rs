@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
+use super::error::Problem;
 use crate::app::App;
 
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -18,23 +19,24 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// Whether new sessions are taken and the store answers.
-async fn ready(State(app): State<Arc<App>>) -> impl IntoResponse {
-    if !app.readiness.get() {
-        return (
+async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+    let not_ready = |detail: &str| {
+        Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: starting or draining\n".to_owned(),
-        );
+            "not-ready",
+            "Not ready",
+            detail,
+            "Send new participants elsewhere, or ask again in a moment. Interviews that run are not concerned.",
+        )
+    };
+    if !app.readiness.get() {
+        return Err(not_ready("The server is starting or draining."));
     }
-    match app.store.ping().await {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(error) => {
-            tracing::warn!(error = %error, "the store does not answer the readiness probe");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not ready: the store does not answer\n".to_owned(),
-            )
-        }
-    }
+    app.store.ping().await.map_err(|error| {
+        tracing::warn!(%error, "the store does not answer the readiness probe");
+        not_ready("The store does not answer; the log says why.")
+    })?;
+    Ok("ready\n")
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

@@ -45,14 +45,17 @@ pub(super) async fn serve(
             )
                 .into_response())
         }
-        Wanted::Unsatisfiable => Ok((
-            StatusCode::RANGE_NOT_SATISFIABLE,
-            [(
-                header::CONTENT_RANGE,
-                format!("bytes */{}", recording.bytes),
-            )],
-        )
-            .into_response()),
+        Wanted::Unsatisfiable => {
+            let shown = format!("bytes */{}", recording.bytes);
+            let problem = Problem::new(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range",
+                "The recording is shorter than that",
+                format!("It has {} bytes.", recording.bytes),
+                "Ask for a part that begins before its end.",
+            );
+            Ok(([(header::CONTENT_RANGE, shown)], problem).into_response())
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct CreatedSessionsBody {
 
 const INVITATIONS_MAX: u32 = 500;
 const EXTERNAL_ID_CHARS_MAX: usize = 200;
+/// Two years. Beyond, a mistake in the unit is likelier than a wish.
+const HOURS_MAX: u32 = 17_520;
 
 /// All studies, each in its latest version.
 #[utoipa::path(get, path = "/api/v1/studies", operation_id = "studies", tag = "studies", security(("console_token" = [])), responses((status = 200, body = StudiesBody),
@@ -219,6 +221,15 @@ fn checked(invite: &NewSessionsBody, languages: &[String]) -> Result<(Length, St
         return Err(wrong(
             "`external_id` is too long.".into(),
             "Use at most 200 characters.",
+        ));
+    }
+    if invite
+        .expires_in_hours
+        .is_some_and(|hours| !(1..=HOURS_MAX).contains(&hours))
+    {
+        return Err(wrong(
+            "`expires_in_hours` is out of range.".into(),
+            "Use 1 to 17520 (two years), or leave it out for an invitation that does not lapse.",
         ));
     }
     let name = invite.length.as_deref().unwrap_or("full");

@@ -223,7 +223,7 @@ pub(super) struct NewSessionsBody {
     pub(super) language: Option<String>,
     /// The researcher's own id of the participant; only with a count of 1.
     pub(super) external_id: Option<String>,
-    /// Hours until the invitation lapses; never if absent.
+    /// 1 to 17,520 hours until the invitation lapses; never if absent.
     pub(super) expires_in_hours: Option<u32>,
 }
 

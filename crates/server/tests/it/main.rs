@@ -2,8 +2,11 @@
 //! end of the wire, participants over real sockets on loopback.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod api;
+mod finished;
 mod harness;
 mod relay;
 
 mod session_faults;
 mod session_story;
+mod work;
