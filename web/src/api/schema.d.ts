@@ -1342,7 +1342,7 @@ export interface components {
             count?: number | null;
             /**
              * Format: int32
-             * @description Hours until the invitation lapses; never if absent.
+             * @description 1 to 17,520 hours until the invitation lapses; never if absent.
              */
             expires_in_hours?: number | null;
             /** @description The researcher's own id of the participant; only with a count of 1. */
