@@ -109,7 +109,7 @@ fn a_recording_cut_at_any_byte_is_readable_up_to_there() {
             Some((*bytes, chunk.end_ms))
         })
         .collect();
-    for _ in 0..400 {
+    for round in 0..200 {
         let end = rng.usize(0..=whole.len());
         let tracks = record::read(&whole[..end]);
         let is_prefix = |part: &[(u64, Vec<u8>)], all: &[(u64, Vec<u8>)]| all.starts_with(part);
@@ -131,7 +131,9 @@ fn a_recording_cut_at_any_byte_is_readable_up_to_there() {
             "cut at {end}: {} of {safe} ms",
             tracks.duration_ms
         );
-        let _ = stereo::finish(&whole[..end.min(40_000)]);
+        if round % 20 == 0 && end > 10_000 {
+            assert!(stereo::finish(&whole[..end]).is_ok());
+        }
     }
 }
 
@@ -384,21 +386,14 @@ fn nothing_is_recorded_when_recording_is_off_or_finished() {
 
 #[test]
 fn a_microphone_whose_clock_is_wrong_stays_in_step_with_the_interviewer() {
-    // 1,000 ppm, ten times what a bad crystal has: 300 ms in five minutes. The hour at 100 ppm is a unit test, where no
+    // 2,000 ppm, twenty times what a bad crystal has: 300 ms in two and a half minutes. The hour at 100 ppm is a unit test, where no
     // encryption takes most of the time.
-    for (seed, period_us) in [(12, 20_020), (13, 19_980)] {
+    for (seed, period_us) in [(12, 20_040), (13, 19_960)] {
         let period = Duration::from_micros(period_us);
         let turn_s = 3.5 + sound::packets(sound::ANSWER_WITH_PAUSE).len() as f64 * 0.02;
-        let turns = (300.0 / turn_s) as usize;
-        let call = conversation(
-            seed,
-            Link {
-                loss_permille: 5,
-                ..Link::PERFECT
-            },
-            turns,
-            period,
-        );
+        let turns = (150.0 / turn_s) as usize;
+        // Without loss: a hole would be an occasion to catch up.
+        let call = conversation(seed, Link::PERFECT, turns, period);
         let tracks = record::read(&call.recording());
         let zero = zero(&call);
         let (participant, interviewer) = (render(&tracks.participant), render(&tracks.interviewer));

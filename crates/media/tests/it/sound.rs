@@ -63,19 +63,22 @@ pub(crate) fn rms(pcm: &[i16]) -> f64 {
     (pcm.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / pcm.len().max(1) as f64).sqrt()
 }
 
-/// The lag in samples, within `most` either way, at which two signals agree best, and how well (-1 to 1).
+/// The lag in samples, within `most` either way, at which two signals agree best, and how well (-1 to 1). Searched in
+/// steps of half a millisecond, then to the sample.
 pub(crate) fn best_lag(reference: &[i16], heard: &[i16], most: usize) -> (isize, f64) {
     let most = isize::try_from(most).unwrap();
-    (-most..=most)
-        .step_by(4)
-        .map(|lag| (lag, correlation(reference, heard, lag)))
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .unwrap()
+    let best = |lags: &mut dyn Iterator<Item = isize>| {
+        lags.map(|lag| (lag, correlation(reference, heard, lag)))
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .unwrap()
+    };
+    let (coarse, _) = best(&mut (-most..=most).step_by(12));
+    best(&mut (coarse - 12..=coarse + 12))
 }
 
 fn correlation(a: &[i16], b: &[i16], lag: isize) -> f64 {
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (n, x) in a.iter().enumerate().step_by(3) {
+    for (n, x) in a.iter().enumerate().step_by(7) {
         let m = isize::try_from(n).unwrap() + lag;
         let Some(y) = usize::try_from(m).ok().and_then(|m| b.get(m)) else {
             continue;
