@@ -147,7 +147,10 @@ fn histogram() -> Histogram {
 
 /// Buckets around the goals for what the platform adds: 20 ms inbound (one frame), 40 ms outbound (two).
 fn delays() -> Histogram {
-    Histogram::new([0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.2, 0.5, 1.0])
+    Histogram::new([
+        0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.2, 0.5,
+        1.0,
+    ])
 }
 
 #[cfg(test)]

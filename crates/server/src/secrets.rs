@@ -56,7 +56,9 @@ pub fn console_token(configured: &Secret, database: &Path) -> io::Result<Secret>
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&path)?.write_all(format!("{token}\n").as_bytes())?;
+    options
+        .open(&path)?
+        .write_all(format!("{token}\n").as_bytes())?;
     Ok(Secret::new(token))
 }
 

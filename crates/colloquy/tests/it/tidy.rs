@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files over 500 lines that have one reason to exist.
-const LONG_WITH_REASON: &[(&str, &str)] = &[("web/src/api/schema.d.ts", "generated from the API document")];
+const LONG_WITH_REASON: &[(&str, &str)] =
+    &[("web/src/api/schema.d.ts", "generated from the API document")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -93,7 +93,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn find<'a>(&mut self, group: &Group<'a>, key: &str) -> Option<&'a Node> {
+    pub(super) fn find<'a>(&self, group: &Group<'a>, key: &str) -> Option<&'a Node> {
         group
             .fields
             .iter()
@@ -130,7 +130,12 @@ impl Reader {
             }
             // A code such as 1234 or a title such as 2026 is meant as text.
             Value::Integer(number) => number.to_string(),
-            other => {
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Strange(_)) => {
                 self.mistake(
                     node.line,
                     node.column,
@@ -263,7 +268,12 @@ impl Reader {
         let minutes = match node.value {
             Value::Integer(number) => i32::try_from(number).ok().map(f64::from),
             Value::Number(number) => Some(number),
-            _ => None,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Text(_)
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Strange(_) => None,
         };
         let legal = minutes.filter(|minutes| (0.0..=240.0).contains(minutes));
         if legal.is_none() {
@@ -311,7 +321,9 @@ impl Reader {
             Value::Integer(number) => i32::try_from(*number).ok().map(f64::from),
             Value::Number(number) => Some(*number),
             Value::Text(text) => text.trim_start_matches('$').parse().ok(),
-            _ => None,
+            Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) | Value::Strange(_) => {
+                None
+            }
         };
         let legal = dollars.filter(|dollars| *dollars > 0.0 && *dollars <= 10_000.0);
         if legal.is_none() {

@@ -261,11 +261,11 @@ fn line_of(root: &Node, path: &[&str]) -> usize {
 }
 
 fn field<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
-    match &node.value {
-        Value::Map(fields) => fields
-            .iter()
-            .find(|(name, ..)| name == key)
-            .map(|(.., node)| node),
-        _ => None,
-    }
+    let Value::Map(fields) = &node.value else {
+        return None;
+    };
+    fields
+        .iter()
+        .find(|(name, ..)| name == key)
+        .map(|(.., node)| node)
 }

@@ -141,20 +141,9 @@ fn rules_across_fields_name_the_phase() {
 fn what_is_not_yaml_is_said_where() {
     check("id: x\n  title: [", &[(2, "study file", "is not YAML")]);
     check("", &[(1, "study file", "is empty")]);
-    check(
-        "- just\n- a list\n",
-        &[(1, "study file", "a list where fields are needed")]
-            .map(|mut m| {
-                m.0 = 1;
-                m
-            })
-            .as_slice()
-            .iter()
-            .copied()
-            .chain(MISSING.iter().map(|field| (1, *field, "is missing")))
-            .collect::<Vec<_>>()
-            .as_slice(),
-    );
+    let mut expected = vec![(1, "study file", "a list where fields are needed")];
+    expected.extend(MISSING.iter().map(|field| (1, *field, "is missing")));
+    check("- just\n- a list\n", &expected);
 }
 
 const MISSING: &[&str] = &[

@@ -89,11 +89,11 @@ fn node(yaml: &MarkedYaml<'_>) -> Node {
         YamlData::Sequence(items) => Value::List(items.iter().map(node).collect()),
         YamlData::Mapping(entries) => entries
             .iter()
-            .map(|(key, value)| match &key.data {
-                YamlData::Value(Scalar::String(name)) => {
-                    Some((name.to_string(), key.span.start.line(), node(value)))
-                }
-                _ => None,
+            .map(|(key, value)| {
+                let YamlData::Value(Scalar::String(name)) = &key.data else {
+                    return None;
+                };
+                Some((name.to_string(), key.span.start.line(), node(value)))
             })
             .collect::<Option<Vec<_>>>()
             .map_or(
