@@ -81,7 +81,7 @@ async fn segments_codings_and_quotes_come_back_as_they_were_given() {
                 interviewer: vec![7, 0],
             },
         }),
-        jobs: vec![],
+        ..Completion::default()
     };
     bench
         .store
