@@ -5,6 +5,7 @@
     reason = "a test looks at what it asks about"
 )]
 
+mod believing;
 mod drive;
 mod ends;
 mod enrich;
