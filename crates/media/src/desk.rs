@@ -233,6 +233,9 @@ impl Desk {
     fn play(&mut self, now: Instant, out: &mut Vec<DeskOutput>) {
         let listened = self.peer.as_ref().is_some_and(Peer::is_up) || self.writer.is_some();
         let encode = if listened { Encode::Yes } else { Encode::No };
+        // 0 without a peer, and again with a new one: nobody has lost anything yet.
+        let loss_percent = self.peer.as_ref().map_or(0, Peer::loss_percent);
+        self.playout.expect_loss(loss_percent);
         let mut sent = std::mem::take(&mut self.sent);
         let played =
             self.playout

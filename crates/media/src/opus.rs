@@ -45,16 +45,24 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Makes a mono encoder for a lossy network: VOIP mode, in-band FEC for 10 % expected loss.
+    /// Makes a mono encoder for speech. It spends nothing on loss until it is told of some: [`Encoder::expect_loss`].
     ///
     /// # Errors
     /// When libopus refuses the rate (8, 12, 16, 24 and 48 kHz are allowed) or the bit rate.
     pub fn new(rate_hz: u32, complexity: u8, bitrate_bps: u32) -> Result<Encoder, OpusError> {
         let voip = opus::Application::Voip;
-        let mut encoder = Encoder::build(rate_hz, Channels::Mono, voip, complexity, bitrate_bps)?;
-        encoder.inner.set_inband_fec(true)?;
-        encoder.inner.set_packet_loss_perc(10)?;
-        Ok(encoder)
+        Encoder::build(rate_hz, Channels::Mono, voip, complexity, bitrate_bps)
+    }
+
+    /// From now on each packet carries a coarse copy of the one before (in-band FEC) that is as good as this loss asks
+    /// for; with 0 none does. The copy is encoded separately: a quarter of the encoder's work, for every listener.
+    ///
+    /// # Errors
+    /// When libopus refuses the percentage (0 to 100 are allowed).
+    pub fn expect_loss(&mut self, percent: u8) -> Result<(), OpusError> {
+        self.inner.set_inband_fec(percent > 0)?;
+        self.inner.set_packet_loss_perc(i32::from(percent))?;
+        Ok(())
     }
 
     /// Makes an encoder for a file: no FEC.

@@ -5,6 +5,7 @@
 //! arrive, in whatever order, because the wait for a missing one is ours to decide (see `jitter`).
 
 mod io;
+mod loss;
 mod setup;
 mod texts;
 
@@ -24,6 +25,7 @@ use crate::net::{Datagram, NetConfig, Proto};
 use crate::offer::{self, Answer, OfferError};
 use crate::opus;
 pub use io::{AnswerError, PeerConfig, PeerOutput};
+use loss::Reported;
 use setup::{base_config, credentials, random};
 use texts::Texts;
 
@@ -66,6 +68,7 @@ pub struct Peer {
     heard: Instant,
     rtc_deadline: Instant,
     pending: Vec<PeerOutput>,
+    reported: Reported,
 }
 
 impl Peer {
@@ -167,6 +170,7 @@ impl Peer {
             heard: now,
             rtc_deadline: now,
             pending: Vec::new(),
+            reported: Reported::default(),
         }
     }
 
@@ -312,6 +316,12 @@ impl Peer {
         self.rtc.disconnect();
     }
 
+    /// How much of our audio the other side lost lately, in percent, as it reports itself (RFC 3550, 6.4.1).
+    #[must_use]
+    pub fn loss_percent(&self) -> u8 {
+        self.reported.percent()
+    }
+
     /// Whether audio can be sent.
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -425,6 +435,11 @@ impl Peer {
         } else if let Event::ChannelClose(id) = event {
             if self.channel == Some(id) {
                 self.channel = None;
+            }
+        } else if let Event::MediaEgressStats(stats) = event {
+            if let Some(remote) = stats.remote {
+                let total = (*remote.maximum_sequence_number, remote.packets_lost);
+                self.reported.note(total, stats.packets);
             }
         } else if let Event::Closed = event {
             self.lose(out);

@@ -55,6 +55,7 @@ struct Ending {
 pub(crate) struct Playout {
     rate: usize,
     encoder: Encoder,
+    loss_percent: u8,
     queue: VecDeque<Utterance>,
     queued: usize,
     closed: VecDeque<ItemId>,
@@ -77,6 +78,7 @@ impl Playout {
         Playout {
             rate: rate_hz as usize,
             encoder,
+            loss_percent: 0,
             queue: VecDeque::new(),
             queued: 0,
             closed: VecDeque::new(),
@@ -90,6 +92,16 @@ impl Playout {
             epoch,
             facts: Vec::new(),
             scratch: Vec::new(),
+        }
+    }
+
+    /// How much the listener loses lately.
+    pub(crate) fn expect_loss(&mut self, percent: u8) {
+        if percent != self.loss_percent {
+            self.loss_percent = percent;
+            if let Err(error) = self.encoder.expect_loss(percent) {
+                tracing::warn!(error = %error, percent, "the encoder cannot prepare for loss");
+            }
         }
     }
 

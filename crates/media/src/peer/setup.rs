@@ -1,7 +1,12 @@
 //! How a connection is set up: what is negotiated, and the secrets that it begins with.
 
+use std::time::Duration;
+
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{IceCreds, RtcConfig};
+
+/// How often the loss that the other side reports is looked at. Browsers report every 1 to 5 s.
+const LOSS_EVERY: Duration = Duration::from_secs(2);
 
 /// Opus only, and no header extensions beyond those that cost nothing: transport-wide congestion control alone would
 /// send 20 packets a second each way, for audio that does not adapt.
@@ -13,7 +18,7 @@ pub(super) fn base_config() -> RtcConfig {
         .clear_codecs()
         .enable_opus(true, false)
         .set_extension_map(extensions)
-        .set_stats_interval(None)
+        .set_stats_interval(Some(LOSS_EVERY))
         .set_rtp_mode(true)
 }
 

@@ -61,6 +61,35 @@ fn the_first_frame_leaves_at_once_and_the_facts_tell_the_exact_length() {
     assert_eq!(call.desk.take_latency().outbound_us, [0]);
 }
 
+/// Packets that carry a copy of the one before: after the table of contents come a bit for voice and one for the copy
+/// (RFC 6716, 4.2.3 and 4.2.4); packets without the speech layer (configurations from 16 on) have neither.
+fn copies(call: &Call) -> usize {
+    let has_copy = |payload: &[u8]| match payload {
+        [toc, flags, ..] => toc >> 3 < 16 && flags & 0x40 != 0,
+        [] | [_] => false,
+    };
+    let packets = call.client_audio.iter();
+    packets
+        .filter(|(_, _, payload, _)| has_copy(payload))
+        .count()
+}
+
+#[test]
+fn copies_against_loss_are_sent_only_to_a_participant_who_reports_loss() {
+    let speech = sound::pcm(sound::QUESTION);
+    let mut sent = Vec::new();
+    for loss_permille in [0, 100] {
+        let mut call = Call::up(3, Link::lossy(loss_permille));
+        for item in ["a", "b", "c", "d", "e"] {
+            call.say(item, &speech);
+        }
+        call.run_for(Duration::from_secs(20));
+        sent.push(copies(&call));
+    }
+    assert_eq!(sent[0], 0, "copies cost a quarter of the encoder's work");
+    assert!(sent[1] > 50, "{} copies only", sent[1]);
+}
+
 #[test]
 fn frames_are_paced_and_sound_as_they_were_given() {
     let mut call = Call::up(2, Link::PERFECT);

@@ -42,6 +42,8 @@ pub(crate) fn decode(packets: &[Vec<u8>]) -> Vec<i16> {
 
 pub(crate) fn encode(pcm: &[i16]) -> Vec<Vec<u8>> {
     let mut encoder = Encoder::new(24_000, 5, 28_000).unwrap();
+    // As browsers do: copies against loss in every packet.
+    encoder.expect_loss(10).unwrap();
     pcm.chunks_exact(FRAME)
         .map(|frame| encoder.encode(frame).unwrap())
         .collect()
