@@ -55,7 +55,7 @@ impl Encoder {
     }
 
     /// From now on each packet carries a coarse copy of the one before (in-band FEC) that is as good as this loss asks
-    /// for; with 0 none does. The copy is encoded separately: a quarter of the encoder's work, for every listener.
+    /// for; with 0 none does. A copy is a second encoding of the frame, so it is made only for who needs it.
     ///
     /// # Errors
     /// When libopus refuses the percentage (0 to 100 are allowed).
