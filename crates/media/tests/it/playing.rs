@@ -86,7 +86,10 @@ fn copies_against_loss_are_sent_only_to_a_participant_who_reports_loss() {
         call.run_for(Duration::from_secs(20));
         sent.push(copies(&call));
     }
-    assert_eq!(sent[0], 0, "a copy is a second encoding that nobody needs here");
+    assert_eq!(
+        sent[0], 0,
+        "a copy is a second encoding that nobody needs here"
+    );
     assert!(sent[1] > 50, "{} copies only", sent[1]);
 }
 
