@@ -1,9 +1,11 @@
 import "@testing-library/jest-dom/vitest";
 import { cleanup } from "@testing-library/react";
-import { afterEach } from "vitest";
+import { afterEach, vi } from "vitest";
 
+// Pages go before their doubles do: what a test left unfinished must not meet a browser without microphones.
 afterEach(() => {
   cleanup();
+  vi.unstubAllGlobals();
 });
 
 // jsdom has no <dialog> methods; the pages only need open and close.

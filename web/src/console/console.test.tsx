@@ -1,6 +1,6 @@
 import { act, render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { refusal, stubApi } from "../../tests/pages";
 import * as fixtures from "../../tests/double/fixtures.mjs";
 import type { SessionSummary } from "../api/types";
@@ -40,10 +40,6 @@ function open(path: string, table: Record<string, unknown>) {
 
 beforeEach(() => {
   window.sessionStorage.clear();
-});
-
-afterEach(() => {
-  vi.unstubAllGlobals();
 });
 
 describe("the token", () => {

@@ -35,7 +35,6 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  vi.unstubAllGlobals();
   vi.useRealTimers();
 });
 
@@ -61,6 +60,7 @@ describe("welcome", () => {
     expect(calls.at(-1)).toEqual({ call: "POST /participation/consent", body: '{"accepted":true}' });
     expect(microphone.asked).toBe(0);
     await userEvent.click(screen.getByTestId("mic-open"));
+    expect(await screen.findByTestId("mic-verdict")).toBeVisible();
     expect(microphone.asked).toBe(1);
   });
 

@@ -115,7 +115,6 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 it("connects, and speaks on the data channel", async () => {
