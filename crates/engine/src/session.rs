@@ -23,12 +23,14 @@ pub mod io;
 mod latency;
 mod links;
 mod meter;
+mod past;
 mod peers;
 mod phase;
 mod playout;
 pub mod prompt;
 mod pump;
 mod responses;
+mod restore;
 mod speech;
 mod state;
 mod talk;
@@ -38,6 +40,7 @@ mod turns;
 mod wake;
 
 pub use io::{Input, MediaFact, Notice, Output, Request, State};
+pub use past::{Past, PastInterview, PastTurn};
 pub use state::is_transition_valid;
 pub use timers::Timer;
 
@@ -65,8 +68,12 @@ pub struct Session {
     now: Mono,
     /// Zero of the recording's timeline: the first participant audio of the session.
     zero: Option<Mono>,
-    /// When the interview began.
+    /// What that timeline shows there: more than nothing if an earlier process began it.
+    zero_ms: u64,
+    /// When the interview began, here.
     started: Option<Mono>,
+    /// Time of the interview in earlier processes.
+    elapsed_before: Duration,
     /// When it ended.
     ended: Option<Mono>,
     peer: Option<Peer>,
@@ -194,7 +201,9 @@ impl Session {
             timers: TimerTable::default(),
             now,
             zero: None,
+            zero_ms: 0,
             started: None,
+            elapsed_before: Duration::ZERO,
             ended: None,
             peer: None,
             peer_latest: PeerNo(0),
@@ -220,9 +229,9 @@ impl Session {
         }
     }
 
-    /// Applies one fact; appends what must now be done. An ended session does nothing any more.
+    /// Applies one fact; appends what must now be done. A session that ended or was parked does nothing any more.
     pub fn handle(&mut self, now: Mono, input: Input, out: &mut Vec<Output>) {
-        if self.state() == State::Ended {
+        if self.is_over() {
             return;
         }
         self.now = self.now.max(now);
@@ -267,7 +276,7 @@ impl Session {
     }
 
     fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
-        if self.state() == State::Ended {
+        if self.is_over() {
             return;
         }
         match input {
@@ -276,6 +285,7 @@ impl Session {
             Input::Link(link, event) => self.on_link(link, event, out),
             Input::Participant(request) => self.on_request(request, out),
             Input::OperatorEnd => self.close(self.early_outcome(), ending::Manner::Gently, out),
+            Input::Park => self.park(out),
             Input::Timeout => {}
         }
     }
@@ -299,7 +309,8 @@ impl Session {
 
     fn elapsed(&self) -> Duration {
         self.started.map_or(Duration::ZERO, |started| {
-            self.ended.unwrap_or(self.now).since(started)
+            self.elapsed_before
+                .saturating_add(self.ended.unwrap_or(self.now).since(started))
         })
     }
 
@@ -313,9 +324,10 @@ impl Session {
 
     /// A moment on the recording's timeline.
     fn timeline_ms(&self, at: Mono) -> u64 {
-        self.zero.map_or(0, |zero| {
+        let here = self.zero.map_or(0, |zero| {
             at.as_micros().saturating_sub(zero.as_micros()) / 1_000
-        })
+        });
+        self.zero_ms.saturating_add(here)
     }
 
     fn next_turn(&mut self) -> TurnNo {

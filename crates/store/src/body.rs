@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::rows::NewSession;
 
+pub(crate) mod read;
+
 /// Version of all shapes below.
 const VERSION: u32 = 1;
 

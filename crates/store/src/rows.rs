@@ -201,6 +201,8 @@ pub struct SessionRow {
     pub created_at_us: i64,
     /// When the interview began (its first phase).
     pub started_at_us: Option<i64>,
+    /// When it was paused, while it is.
+    pub paused_at_us: Option<i64>,
     /// When it ended.
     pub ended_at_us: Option<i64>,
     /// When the invitation lapses.

@@ -21,7 +21,10 @@ impl Session {
     ///
     /// Before the interview there is nothing to close, and without a link nobody to say it: then the session ends at once.
     pub(super) fn close(&mut self, outcome: Outcome, manner: Manner, out: &mut Vec<Output>) {
-        if matches!(self.stage, Stage::Closing { .. } | Stage::Ended { .. }) {
+        if matches!(
+            self.stage,
+            Stage::Closing { .. } | Stage::Ended { .. } | Stage::Parked
+        ) {
             return;
         }
         let interviewed = self.is_interviewing();

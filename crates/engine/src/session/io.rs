@@ -18,6 +18,8 @@ pub enum Input {
     Participant(Request),
     /// The operator ended the session in the console, or the server is draining.
     OperatorEnd,
+    /// This process ends before the interview does: it is left to the next one, which restores it from the journal.
+    Park,
     /// The deadline of `Session::deadline` has come (or may have: a spurious one does nothing).
     Timeout,
 }
@@ -127,6 +129,8 @@ pub enum Output {
         /// Which.
         peer: PeerNo,
     },
+    /// The session is over here and goes on elsewhere, later: flush the recording and let go. The last output of it here.
+    Park,
     /// The session is over: finish the recording and enqueue what follows. The last output of a session.
     Finish {
         /// Why it ended.

@@ -35,6 +35,14 @@ impl Latency {
         }
     }
 
+    /// The interviewer was heard in an earlier process: the first voice is measured once in a session.
+    pub(crate) fn restored() -> Latency {
+        Latency {
+            first: First::Heard,
+            ..Latency::new()
+        }
+    }
+
     /// Whether the interviewer was ever heard.
     pub(crate) fn was_heard(&self) -> bool {
         self.first == First::Heard

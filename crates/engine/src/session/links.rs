@@ -301,6 +301,11 @@ impl Session {
         self.speech.give_up(self.now);
         self.latency.forget();
         let tries = usize::try_from(self.talk.tries).unwrap_or(usize::MAX);
+        if self.state() == State::Paused && hope == Hope::Left {
+            // Nobody is there to talk to: whoever comes back gets a new link, and it costs nothing until then.
+            self.talk.standing = Standing::Unopened;
+            return;
+        }
         let pause = BACK_OFF
             .get(tries)
             .filter(|_| hope == Hope::Left && self.state() != State::Closing);

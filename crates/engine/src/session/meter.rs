@@ -43,6 +43,11 @@ impl Meter {
         }
     }
 
+    /// Goes on from what earlier processes charged.
+    pub(crate) fn restore(&mut self, cost: MicroUsd) {
+        self.cost = cost;
+    }
+
     /// The sum of the ledger.
     pub(crate) fn cost(&self) -> MicroUsd {
         self.cost

@@ -6,7 +6,7 @@ use crate::session::{MediaFact, Notice, Output, Request, Session, State, Timer};
 use crate::time::Mono;
 
 use super::ending::Manner;
-use super::state::Stage;
+use super::state::{Absence, Stage};
 use super::talk::{Purpose, Standing};
 use super::wake::CLOCK_EVERY;
 use super::{Microphone, Quiet, Recording, Silence, journal, tell};
@@ -58,7 +58,15 @@ impl Session {
                 .set(Timer::Join, self.now + self.plan.limits.join),
             // Media has replaced the old connection already, so nobody is heard until the new one is up.
             Stage::Active => self.pause(old.map_or(no, |peer| peer.no), out),
-            Stage::Paused { .. } | Stage::Closing { .. } | Stage::Ended { .. } => {}
+            Stage::Paused { absence, .. } => {
+                if absence == Absence::Away {
+                    let deadline = self.now + self.plan.limits.recovery;
+                    self.timers.set(Timer::Recovery, deadline + TICK);
+                    self.stage = Stage::Paused { deadline, absence };
+                }
+                self.open_link_for_return(out);
+            }
+            Stage::Closing { .. } | Stage::Ended { .. } | Stage::Parked => {}
         }
     }
 
@@ -115,7 +123,8 @@ impl Session {
             | Stage::Waiting
             | Stage::Active
             | Stage::Closing { .. }
-            | Stage::Ended { .. } => {
+            | Stage::Ended { .. }
+            | Stage::Parked => {
                 tell(Notice::State(self.state()), out);
             }
         }
@@ -142,7 +151,7 @@ impl Session {
                 }
             }
             Stage::Closing { .. } => self.speech.on_lost(self.now),
-            Stage::Invited | Stage::Paused { .. } | Stage::Ended { .. } => {}
+            Stage::Invited | Stage::Paused { .. } | Stage::Ended { .. } | Stage::Parked => {}
         }
         journal(Entry::PeerLost { peer: no }, out);
     }
@@ -154,15 +163,7 @@ impl Session {
             return;
         }
         self.timers.stop(Timer::Join);
-        self.started = Some(self.now);
-        let limits = self.plan.limits;
-        self.timers.set(Timer::Limit, self.now + limits.session);
-        if limits.wrapup < limits.session {
-            self.timers.set(
-                Timer::Wrapup,
-                self.now + limits.session.saturating_sub(limits.wrapup),
-            );
-        }
+        self.start_limits();
         let phase = self.phases.phase(&self.plan).id.clone();
         journal(
             Entry::PhaseEntered {
@@ -179,8 +180,20 @@ impl Session {
         self.talk.want(Purpose::Greeting);
     }
 
+    /// Starts the clock of the whole interview, for what is left of it.
+    fn start_limits(&mut self) {
+        self.started = Some(self.now);
+        let limits = self.plan.limits;
+        let left = limits.session.saturating_sub(self.elapsed_before);
+        self.timers.set(Timer::Limit, self.now + left);
+        if limits.wrapup < limits.session {
+            self.timers
+                .set(Timer::Wrapup, self.now + left.saturating_sub(limits.wrapup));
+        }
+    }
+
     /// Waits for the participant: cuts the playout, stops the clocks, starts the window.
-    fn pause(&mut self, lost: PeerNo, out: &mut Vec<Output>) {
+    pub(super) fn pause(&mut self, lost: PeerNo, out: &mut Vec<Output>) {
         self.cut(out);
         self.cancel_response(out);
         self.speech.on_lost(self.now);
@@ -205,12 +218,27 @@ impl Session {
             },
             out,
         );
-        self.enter(Stage::Paused { deadline }, out);
+        self.enter(
+            Stage::Paused {
+                deadline,
+                absence: Absence::Dropped,
+            },
+            out,
+        );
     }
 
     /// Goes on where it was. The timer is one tick after the deadline, so whoever gets here is in time.
     fn resume(&mut self, out: &mut Vec<Output>) {
         self.timers.stop(Timer::Recovery);
+        if matches!(
+            self.stage,
+            Stage::Paused {
+                absence: Absence::Away,
+                ..
+            }
+        ) {
+            self.start_limits();
+        }
         journal(
             Entry::Resumed {
                 timeline_ms: self.timeline_ms(self.now),
@@ -219,6 +247,7 @@ impl Session {
         );
         self.enter(Stage::Active, out);
         self.phases.resume(self.now);
+        self.open_link_for_return(out);
         self.start_clocks();
         self.tell_where(out);
         tell(

@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use crate::ids::TopicId;
+use crate::ids::{PhaseId, TopicId};
 use crate::plan::{Need, Next, Phase, Plan, Topic};
 use crate::time::Mono;
+
+use super::past::PastInterview;
 
 /// Where a move leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,32 @@ impl Phases {
             spent: Duration::ZERO,
             since: None,
             nudge: Nudge::NotYet,
+            version: 1,
+        }
+    }
+
+    /// As far as an earlier process got, the clock standing.
+    pub(crate) fn restored(plan: &Plan, past: &PastInterview) -> Phases {
+        let place = |id: &PhaseId| plan.phases.iter().position(|phase| phase.id == *id);
+        let current = place(&past.phase).unwrap_or(0);
+        let mut visited: Vec<usize> = past.visited.iter().filter_map(place).collect();
+        visited.push(current);
+        visited.dedup();
+        let covered = past.covered.iter().filter_map(|topic| {
+            let asks = |phase: &Phase| phase.topics.iter().any(|known| known.id == *topic);
+            Some((plan.phases.iter().position(asks)?, topic.clone()))
+        });
+        Phases {
+            current,
+            visited,
+            covered: covered.collect(),
+            spent: past.spent,
+            since: None,
+            nudge: if past.nudged {
+                Nudge::Given
+            } else {
+                Nudge::NotYet
+            },
             version: 1,
         }
     }

@@ -157,7 +157,10 @@ fn tools(plan: &Plan) -> Vec<Tool> {
 }
 
 /// What is added to the instructions of one response.
-pub(crate) fn also(plan: &Plan, purpose: Purpose) -> Option<String> {
+///
+/// After an interruption (`last`: who was heard last) the interviewer repeats a question that was not answered, and goes on
+/// from an answer.
+pub(crate) fn also(plan: &Plan, purpose: Purpose, last: Option<Speaker>) -> Option<String> {
     Some(match purpose {
         Purpose::Plain => return None,
         Purpose::Silence { nth } => {
@@ -169,6 +172,10 @@ pub(crate) fn also(plan: &Plan, purpose: Purpose) -> Option<String> {
             format!("The participant has been silent. Say exactly: \"{prompt}\"")
         }
         Purpose::Repeat => "Repeat your last question in the same words.".to_owned(),
+        Purpose::Resume if last == Some(Speaker::Participant) => {
+            "The connection was interrupted. Welcome the participant back in a few words, then go on from what was said."
+                .to_owned()
+        }
         Purpose::Resume => {
             "The connection was interrupted. Repeat your last question in the same words."
                 .to_owned()

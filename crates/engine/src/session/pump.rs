@@ -15,7 +15,7 @@ use super::{Change, SettlePatience, journal, prompt, tell};
 
 impl Session {
     pub(super) fn pump(&mut self, out: &mut Vec<Output>) {
-        if self.state() == State::Ended {
+        if self.is_over() {
             return;
         }
         self.commit_turns(out);
@@ -123,7 +123,7 @@ impl Session {
         }
         let asked = self.talk.ask(purpose);
         self.link_moved = self.now;
-        let also = prompt::also(&self.plan, purpose);
+        let also = prompt::also(&self.plan, purpose, self.last_speaker());
         out.push(Output::Link {
             link: self.talk.link,
             command: LinkCommand::Say {
@@ -143,7 +143,11 @@ impl Session {
         match self.stage {
             Stage::Active => free && polite,
             Stage::Closing { .. } => free && purpose == Purpose::Closing,
-            Stage::Invited | Stage::Waiting | Stage::Paused { .. } | Stage::Ended { .. } => false,
+            Stage::Invited
+            | Stage::Waiting
+            | Stage::Paused { .. }
+            | Stage::Ended { .. }
+            | Stage::Parked => false,
         }
     }
 

@@ -29,7 +29,11 @@ impl Session {
         let welcome = match self.stage {
             Stage::Active => true,
             Stage::Closing { .. } => purpose == Some(Purpose::Closing),
-            Stage::Invited | Stage::Waiting | Stage::Paused { .. } | Stage::Ended { .. } => false,
+            Stage::Invited
+            | Stage::Waiting
+            | Stage::Paused { .. }
+            | Stage::Ended { .. }
+            | Stage::Parked => false,
         };
         let response = Response {
             id,

@@ -22,6 +22,9 @@ use crate::time::Mono;
 ///                             or its timer
 /// ```
 ///
+/// A session that is left to the next process (`Parked`) is paused for everybody else: the journal holds it, and
+/// [`super::restore`] makes a paused one of it.
+///
 /// Which phase an active session is in belongs to the phase machine ([`super::phase`]), because it outlives a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -35,6 +38,8 @@ pub(crate) enum Stage {
     Paused {
         /// The last moment at which the participant may be back; it still counts.
         deadline: Mono,
+        /// What happens when nobody comes.
+        absence: Absence,
     },
     /// The closing statement is spoken.
     Closing {
@@ -48,6 +53,17 @@ pub(crate) enum Stage {
         /// Why.
         outcome: Outcome,
     },
+    /// Left, paused, to the next process.
+    Parked,
+}
+
+/// What is known of a participant who is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// Dropped out a moment ago: when the window is over the interview is closed.
+    Dropped,
+    /// Gone since an earlier process: when this try is over the session is parked again.
+    Away,
 }
 
 /// How far the closing statement got.
@@ -66,7 +82,7 @@ impl Stage {
             Stage::Invited => State::Invited,
             Stage::Waiting => State::Waiting,
             Stage::Active => State::Active,
-            Stage::Paused { .. } => State::Paused,
+            Stage::Paused { .. } | Stage::Parked => State::Paused,
             Stage::Closing { .. } => State::Closing,
             Stage::Ended { .. } => State::Ended,
         }
@@ -76,7 +92,11 @@ impl Stage {
     pub(crate) const fn outcome(self) -> Option<Outcome> {
         match self {
             Stage::Closing { outcome, .. } | Stage::Ended { outcome } => Some(outcome),
-            Stage::Invited | Stage::Waiting | Stage::Active | Stage::Paused { .. } => None,
+            Stage::Invited
+            | Stage::Waiting
+            | Stage::Active
+            | Stage::Paused { .. }
+            | Stage::Parked => None,
         }
     }
 }

@@ -135,6 +135,14 @@ impl Session {
         );
     }
 
+    /// Who was heard last, as far as it is written down.
+    pub(super) fn last_speaker(&self) -> Option<Speaker> {
+        self.history
+            .iter()
+            .max_by_key(|turn| (turn.start_ms, turn.turn))
+            .map(|turn| turn.speaker)
+    }
+
     /// The conversation so far in speech order, heard parts only, for a link that is opened again. What is being played
     /// at this moment counts as heard: nothing cuts it but the participant, and then there is more to tell anyway.
     pub(super) fn conversation(&self) -> Vec<(Speaker, String)> {

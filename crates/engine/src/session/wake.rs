@@ -8,6 +8,7 @@ use crate::session::{Notice, Output, Session, State, Timer};
 use super::ending::Manner;
 use super::phase::{Nudge, Target};
 use super::playout::Sound;
+use super::state::{Absence, Stage};
 use super::talk::Purpose;
 use super::{Change, Due, Microphone, Quiet, SettlePatience, journal, tell};
 
@@ -62,7 +63,7 @@ impl Session {
             Timer::Silence => self.on_silence(out),
             Timer::Wrapup => self.on_wrapup(),
             Timer::Limit => self.close(self.early_outcome(), Manner::Gently, out),
-            Timer::Recovery => self.close(Outcome::Partial, Manner::Gently, out),
+            Timer::Recovery => self.on_window_over(out),
             Timer::Close => self.end(out),
             Timer::Clock => {
                 self.tell_time(out);
@@ -70,6 +71,19 @@ impl Session {
                 self.charge_time(out);
             }
         }
+    }
+
+    /// Nobody came back. The closing statement is said into the empty room, so a link that was lost meanwhile is opened.
+    fn on_window_over(&mut self, out: &mut Vec<Output>) {
+        if let Stage::Paused {
+            absence: Absence::Away,
+            ..
+        } = self.stage
+        {
+            return self.park(out);
+        }
+        self.open_link_for_return(out);
+        self.close(Outcome::Partial, Manner::Gently, out);
     }
 
     /// A move that time makes, unless one is under way.

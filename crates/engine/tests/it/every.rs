@@ -65,6 +65,7 @@ fn inputs(at: Mono) -> Vec<(&'static str, Input)> {
         ("repeat", Input::Participant(Request::Repeat)),
         ("end", Input::Participant(Request::End)),
         ("operator end", Input::OperatorEnd),
+        ("park", Input::Park),
         ("timeout", Input::Timeout),
     ];
     media.chain(links).chain(rest).collect()

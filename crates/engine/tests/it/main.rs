@@ -15,5 +15,6 @@ mod links;
 mod moves;
 mod pauses;
 mod replay;
+mod restore;
 mod turns;
 mod walk;

@@ -130,3 +130,20 @@ fn store_level_bodies_name_the_text_and_never_the_person() {
     .assert_eq(&of_creation(&session).to_string());
     expect![[r#"{"text_sha256":"abababababababababababababababababababababababababababababababab","v":1}"#]].assert_eq(&of_consent(&[0xab; 32]).to_string());
 }
+
+#[test]
+fn every_entry_reads_back_as_it_was_written() {
+    for entry in one_of_each_kind() {
+        let read = super::read::entry(entry.kind(), &of_entry(&entry));
+        assert_eq!(read, Ok(Some(entry)));
+    }
+}
+
+#[test]
+fn a_damaged_entry_is_named_and_not_skipped() {
+    let torn = serde_json::json!({"v": 1, "turn": 3});
+    let read = super::read::entry("turn", &torn);
+    assert!(read.is_err_and(|why| why.contains("turn")));
+    assert!(super::read::entry("never_heard_of", &torn).is_err());
+    assert_eq!(super::read::entry("session_created", &torn), Ok(None));
+}

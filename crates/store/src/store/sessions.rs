@@ -201,6 +201,21 @@ impl Store {
         self.shared.reader.journal(id).await
     }
 
+    /// The engine's part of a session's journal, read back.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Corrupt` if an entry does not have its shape.
+    pub async fn entries(&self, id: &SessionId) -> Result<Vec<Entry>, StoreError> {
+        let rows = self.journal(id).await?;
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in rows {
+            let entry = crate::body::read::entry(&row.kind, &row.body)
+                .map_err(|why| StoreError::corrupt(format!("entry {} of {id}: {why}", row.seq)))?;
+            entries.extend(entry);
+        }
+        Ok(entries)
+    }
+
     /// The turns of a session, in speech order.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ macro_rules! session_rows {
             "SELECT s.session_id, s.study_id, s.study_version, st.title AS study_title, s.language, s.length, s.external_id,
                  s.state, s.phase, s.outcome, s.consent, s.cost_micro_usd, s.turns, s.first_voice_ms, s.duration_ms,
                  s.owner, s.epoch, s.last_seq, s.created_at_us, s.started_at_us, s.ended_at_us, s.expires_at_us,
+                 CASE s.state WHEN 'paused' THEN (SELECT j.at_us FROM journal j WHERE j.session_id = s.session_id
+                      AND j.kind = 'paused' ORDER BY j.seq DESC LIMIT 1) END AS paused_at_us,
                  CASE
                      WHEN EXISTS (SELECT 1 FROM report r WHERE r.session_id = s.session_id) THEN 'ready'
                      WHEN EXISTS (SELECT 1 FROM job j WHERE j.session_id = s.session_id AND j.state IN (0, 1)) THEN 'working'
@@ -287,6 +289,7 @@ fn session_row(row: &SqliteRow) -> Result<SessionRow, StoreError> {
         last_seq: natural(row, "last_seq")?,
         created_at_us: col(row, "created_at_us")?,
         started_at_us: col(row, "started_at_us")?,
+        paused_at_us: col(row, "paused_at_us")?,
         ended_at_us: col(row, "ended_at_us")?,
         expires_at_us: col(row, "expires_at_us")?,
         report: named(row, "report", ReportState::from_name)?,
