@@ -339,7 +339,7 @@ impl Desk {
         self.said = said;
         let Some(placed) = placed else { return };
         if self.writer.is_none() && self.recording == Recording::On {
-            self.writer = Some(Writer::new(placed.start));
+            self.writer = Some(Writer::going_on(placed.start, self.config.beginning));
         }
         if let Some(writer) = &mut self.writer {
             writer.participant(self.peer_no, seq, placed.start, placed.voice, &payload);

@@ -23,5 +23,5 @@ pub use desk::{Desk, DeskConfig, DeskError, DeskFact, DeskOutput, Recording};
 pub use net::{Certificate, Datagram, NetConfig, Proto};
 pub use offer::{Answer, OfferError};
 pub use peer::{AnswerError, Peer, PeerConfig, PeerOutput};
-pub use record::Chunk;
+pub use record::{Beginning, Chunk};
 pub use stats::{DeskStats, LatencySamples};

@@ -22,6 +22,15 @@ const INTERVIEWER: u32 = 2;
 /// What a foreign encoder has more or less of it (a few ms) shifts that track by so much.
 pub(crate) const PRE_SKIP: u16 = 312;
 
+/// Where a recording goes on that another process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beginning {
+    /// Number of the first chunk to come.
+    pub chunk_no: u32,
+    /// What the timeline shows at the first audio to come. The time between the two processes is not on it.
+    pub timeline_ms: u64,
+}
+
 /// A piece of the recording. All pieces in order make an Ogg file; so does any prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {

@@ -7,7 +7,7 @@ use engine::ids::ItemId;
 
 use crate::net::Proto;
 use crate::opus::OpusError;
-use crate::record::Chunk;
+use crate::record::{Beginning, Chunk};
 
 /// Whether the session is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct DeskConfig {
     pub opus_bitrate_bps: u32,
     /// Whether the session is recorded.
     pub recording: Recording,
+    /// Where the recording goes on.
+    pub beginning: Beginning,
 }
 
 impl Default for DeskConfig {
@@ -38,6 +40,7 @@ impl Default for DeskConfig {
             opus_complexity: 5,
             opus_bitrate_bps: 28_000,
             recording: Recording::On,
+            beginning: Beginning::default(),
         }
     }
 }

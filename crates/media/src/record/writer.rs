@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
-use super::{Chunk, INTERVIEWER, PARTICIPANT, PRE_SKIP};
+use super::{Beginning, Chunk, INTERVIEWER, PARTICIPANT, PRE_SKIP};
 use crate::opus::{self, CLOCK_HZ, FRAME_48K, SILENCE};
 
 /// Length of a chunk. With the wait below, a crash costs 2.0 s and the time of one write (the limit is 2.5 s).
@@ -46,10 +46,10 @@ struct Track {
 }
 
 impl Track {
-    fn new(serial: u32) -> Track {
+    fn new(serial: u32, written_48k: u64) -> Track {
         Track {
             serial,
-            written_48k: 0,
+            written_48k,
             in_page: 0,
             last: None,
         }
@@ -70,6 +70,8 @@ impl Track {
 /// Writes one recording.
 pub struct Writer {
     zero: Instant,
+    /// What the timeline shows there.
+    zero_48k: u64,
     ogg: PacketWriter<'static, Vec<u8>>,
     participant: Track,
     interviewer: Track,
@@ -87,16 +89,25 @@ impl Writer {
     /// Begins a recording whose timeline starts at `zero`.
     #[must_use]
     pub fn new(zero: Instant) -> Writer {
+        Writer::going_on(zero, Beginning::default())
+    }
+
+    /// Goes on with a recording at `zero`. Both streams are opened anew, at the place that they had reached: a reader that
+    /// has the chunks of both processes sees one timeline.
+    #[must_use]
+    pub fn going_on(zero: Instant, from: Beginning) -> Writer {
+        let zero_48k = from.timeline_ms * CLOCK_HZ / 1_000;
         let mut writer = Writer {
             zero,
+            zero_48k,
             ogg: PacketWriter::new(Vec::new()),
-            participant: Track::new(PARTICIPANT),
-            interviewer: Track::new(INTERVIEWER),
+            participant: Track::new(PARTICIPANT, zero_48k),
+            interviewer: Track::new(INTERVIEWER, zero_48k),
             waiting: BTreeMap::new(),
             last_key: None,
             sent: Vec::new(),
-            chunk_no: 0,
-            chunk_start_ms: 0,
+            chunk_no: from.chunk_no,
+            chunk_start_ms: from.timeline_ms,
             horizon: zero,
             unrecorded: 0,
         };
@@ -302,7 +313,9 @@ impl Writer {
     fn samples(&self, at: Instant) -> i64 {
         let after = at.saturating_duration_since(self.zero).as_micros() * 48 / 1_000;
         let before = self.zero.saturating_duration_since(at).as_micros() * 48 / 1_000;
-        i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(0)
+        let base = i64::try_from(self.zero_48k).unwrap_or(0);
+        base.saturating_add(i64::try_from(after).unwrap_or(i64::MAX))
+            .saturating_sub(i64::try_from(before).unwrap_or(0))
     }
 }
 

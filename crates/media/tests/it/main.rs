@@ -3,6 +3,7 @@
 
 mod call;
 mod connecting;
+mod going_on;
 mod listening;
 mod offers;
 mod playing;
