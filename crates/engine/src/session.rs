@@ -40,7 +40,7 @@ mod turns;
 mod wake;
 
 pub use io::{Input, MediaFact, Notice, Output, Request, State};
-pub use past::{Past, PastInterview, PastTurn};
+pub use past::{Past, PastEnd, PastInterview, PastTurn};
 pub use state::is_transition_valid;
 pub use timers::Timer;
 

@@ -1,8 +1,8 @@
 //! From a configuration to a running server, and back to nothing.
 //!
 //! Start: everything that can be wrong is found before the first participant is let in, each with what happened, what it
-//! means and what to do. Stop: no new sessions, running ones end politely within the deadline and by force after it, then
-//! everything is flushed. Nothing waits for ever.
+//! means and what to do. Stop: no new sessions, running ones may end within the deadline, what remains is paused for the
+//! next process, then everything is flushed. Nothing waits for ever.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::app::{App, CHANGES_MAX, Readiness, Studies};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::session::{MakeCodec, Parts, Registry, Shards, end_leftovers};
+use crate::session::{self, MakeCodec, Parts, Registry, Shards};
 use crate::udp::{Net, NetParams, NetThread};
 use crate::{http, secrets, work};
 
@@ -54,7 +54,9 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let running = start(config).await?;
     running.greet();
     stop.cancelled().await;
-    tracing::info!("stopping: running interviews are ended, new ones are refused");
+    tracing::info!(
+        "stopping: new interviews are refused, running ones may end, the rest is paused"
+    );
     running.stop().await;
     Ok(())
 }
@@ -123,6 +125,8 @@ pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<
     let http = tokio::spawn(serve_http(listener, Arc::clone(&app), http_stop.clone()));
     let work_stop = CancellationToken::new();
     let work = tokio::spawn(work::run(Arc::clone(&app), work_stop.clone()));
+    let lapsed = session::watch(Arc::clone(&app), NODE, work_stop.clone());
+    drop(tokio::spawn(lapsed));
     app.readiness.set(true);
     Ok(Running {
         app,
@@ -178,7 +182,7 @@ impl Running {
         if !app.registry.drain(deadline).await {
             tracing::error!(
                 sessions = app.registry.live(),
-                "sessions were left behind; the next start will end them"
+                "sessions were left behind; the next start takes them over"
             );
         }
         http_stop.cancel();
@@ -250,12 +254,13 @@ async fn open_store(config: &Config) -> anyhow::Result<Store> {
     NODE.clone_into(&mut store_config.node);
     let store = Store::open(store_config).await?;
     let released = store.release_own_leases(NODE).await?;
-    let ended = end_leftovers(&store, NODE).await?;
-    if released > 0 || ended > 0 {
+    let found = session::take_over(&store, NODE).await?;
+    if released > 0 || found != session::Found::default() {
         tracing::warn!(
-            sessions = ended,
+            paused = found.paused,
+            ended = found.ended,
             jobs = released,
-            "the last process did not end properly: its interviews are ended as partial, its unfinished jobs start again"
+            "the last process left interviews or jobs: paused ones wait for their participants, jobs start again"
         );
     }
     Ok(store)

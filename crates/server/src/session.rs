@@ -16,6 +16,7 @@
 //! panic; [`Registry::tasks`] counts what runs.
 
 mod fresh;
+mod leftovers;
 mod link;
 mod media;
 mod notice;
@@ -27,6 +28,7 @@ mod start;
 mod supervise;
 mod task;
 
+pub use leftovers::{Found, returnable_until, take_over, watch};
 pub use registry::{Accepted, MakeCodec, NotLive, OfferRefusal, Parts, Registry, Start};
 pub use shard::Shards;
-pub use supervise::{FINISH_RECORDING, after_end, end_leftovers};
+pub use supervise::{FINISH_RECORDING, after_end};

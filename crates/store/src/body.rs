@@ -17,6 +17,8 @@ const VERSION: u32 = 1;
 pub(crate) const SESSION_CREATED: &str = "session_created";
 /// Kind of the entry that records a yes.
 pub(crate) const CONSENT_GIVEN: &str = "consent_given";
+/// Kind of the entry that takes a session up again after it lapsed.
+pub(crate) const REOPENED: &str = "reopened";
 /// Kind of the entry that records a no.
 pub(crate) const CONSENT_DECLINED: &str = "consent_declined";
 

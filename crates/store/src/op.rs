@@ -43,6 +43,12 @@ pub(crate) struct ClaimSession {
     pub(crate) node: String,
 }
 
+/// Take up a session again that lapsed, without what followed from its end.
+pub(crate) struct ReopenSession {
+    pub(crate) session_id: SessionId,
+    pub(crate) at_us: i64,
+}
+
 /// Write entries and what they project to.
 pub(crate) struct Append {
     pub(crate) session_id: SessionId,

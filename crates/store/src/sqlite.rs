@@ -9,6 +9,7 @@ mod journal;
 mod open;
 mod queue;
 mod read;
+mod reopen;
 mod results;
 mod sessions;
 mod studies;

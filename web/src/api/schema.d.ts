@@ -1359,7 +1359,7 @@ export interface components {
             consent: string;
             /** @description Why it ended; see the glossary in the documentation. */
             outcome?: string | null;
-            /** @description Until when an unopened invitation is good. */
+            /** @description Until when the link leads into the interview: an unopened invitation, or one that was interrupted. */
             returnable_until?: string | null;
             session_id: string;
             /** @description invited, waiting, active, paused, closing or ended. */

@@ -25,8 +25,22 @@ pub struct Past {
     pub cost: MicroUsd,
     /// Everything that was heard, in any order.
     pub turns: Vec<PastTurn>,
+    /// How its end came about, if it had come.
+    pub end: PastEnd,
     /// How far the interview got; none if it had not begun.
     pub interview: Option<PastInterview>,
+}
+
+/// How a session came to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PastEnd {
+    /// It had not.
+    #[default]
+    NotYet,
+    /// Nobody came back after a pause. Whoever does later may go on.
+    Lapsed,
+    /// In any other way: it is over for good.
+    Final,
 }
 
 /// A turn that was heard.
@@ -76,6 +90,7 @@ impl Past {
         let mut past = Past::default();
         let mut began_ms = 0;
         let mut clock = PhaseClock::Stands;
+        let mut paused = false;
         for entry in entries {
             past.note_names(entry);
             if let Some(at_ms) = timeline_ms(entry) {
@@ -95,11 +110,20 @@ impl Past {
                         from_ms: *timeline_ms,
                     };
                 }
+                Entry::Closing { .. } => {
+                    past.end = if paused {
+                        PastEnd::Lapsed
+                    } else {
+                        PastEnd::Final
+                    };
+                }
                 Entry::Paused { timeline_ms } => {
+                    paused = true;
                     past.stop_clock(clock, *timeline_ms);
                     clock = PhaseClock::Stands;
                 }
                 Entry::Resumed { timeline_ms } => {
+                    (paused, past.end) = (false, PastEnd::NotYet);
                     clock = PhaseClock::Runs {
                         from_ms: *timeline_ms,
                     };

@@ -17,7 +17,7 @@ use super::error::Problem;
 use super::views::Participation;
 use crate::app::App;
 use crate::secrets::hash;
-use crate::session::{OfferRefusal, Start};
+use crate::session::{OfferRefusal, Start, returnable_until};
 use crate::study::Study;
 
 /// `{participation}`.
@@ -62,6 +62,17 @@ async fn study_of(app: &App, row: &SessionRow) -> Result<Arc<Study>, Problem> {
     })
 }
 
+async fn view(
+    app: &App,
+    row: &SessionRow,
+    study: &Study,
+) -> Result<Json<ParticipationBody>, Problem> {
+    let until = returnable_until(&app.store, row, study).await?;
+    Ok(Json(ParticipationBody {
+        participation: Participation::new(row, study, until),
+    }))
+}
+
 /// The session of this link.
 #[utoipa::path(get, path = "/api/v1/participation", operation_id = "participation", tag = "participation", security(("link_secret" = [])),
     responses((status = 200, body = ParticipationBody), (status = 404, body = Problem, content_type = "application/problem+json")))]
@@ -73,9 +84,7 @@ pub(super) async fn read(
     if row.state == SessionState::Invited && expired(&app, &row) {
         return Err(lapsed());
     }
-    Ok(Json(ParticipationBody {
-        participation: Participation::new(&row, &study),
-    }))
+    view(&app, &row, &study).await
 }
 
 /// Give or decline consent. The same decision again changes nothing.
@@ -96,9 +105,7 @@ pub(super) async fn consent(
         .record_consent(&row.session_id, body.accepted, hash(&study.consent_text))
         .await?;
     app.changed(&row.session_id);
-    Ok(Json(ParticipationBody {
-        participation: Participation::new(&row, &study),
-    }))
+    view(&app, &row, &study).await
 }
 
 /// Connect: an SDP offer with audio, answered by an SDP answer.
@@ -133,8 +140,9 @@ pub(super) async fn offer(
             "Send the browser's local description as it is, with Content-Type: application/sdp.",
         ));
     }
-    admit(&app, &row)?;
     let study = study_of(&app, &row).await?;
+    let until = returnable_until(&app.store, &row, &study).await?;
+    admit(&app, &row, until)?;
     let profile = app.profile(&study).ok_or_else(|| {
         Problem::internal(&anyhow::anyhow!(
             "no provider profile of study {} exists",
@@ -244,8 +252,8 @@ fn lapsed() -> Problem {
 }
 
 /// Whether this session may be connected at all.
-fn admit(app: &App, row: &SessionRow) -> Result<(), Problem> {
-    if row.state == SessionState::Ended {
+fn admit(app: &App, row: &SessionRow, until: Option<i64>) -> Result<(), Problem> {
+    if row.state == SessionState::Ended && until.is_none() {
         let detail = "It can be taken once. Your answers are saved.";
         return Err(Problem::new(
             StatusCode::GONE,

@@ -66,16 +66,25 @@ pub(super) struct Participation {
     outcome: Option<&'static str>,
     /// There once it ended.
     completion: Option<CompletionView>,
-    /// Until when an unopened invitation is good.
+    /// Until when the link leads into the interview: an unopened invitation, or one that was interrupted.
     returnable_until: Option<String>,
 }
 
 impl Participation {
     /// The view of one session.
-    pub(super) fn new(row: &SessionRow, study: &Study) -> Participation {
+    ///
+    /// `until`: when the way back closes, if there is one. A session that ended because nobody came back is paused for
+    /// who still can.
+    pub(super) fn new(row: &SessionRow, study: &Study, until: Option<i64>) -> Participation {
+        let returnable = row.state == State::Ended && until.is_some();
+        let (state, outcome) = if returnable {
+            (State::Paused, None)
+        } else {
+            (row.state, row.outcome)
+        };
         Participation {
             session_id: row.session_id.to_string(),
-            state: row.state.name(),
+            state: state.name(),
             study: ParticipationStudy {
                 title: study.title.clone(),
                 organisation: study.organisation.clone(),
@@ -94,11 +103,10 @@ impl Participation {
                     .collect(),
             },
             consent: row.consent.name(),
-            outcome: row.outcome.map(engine::journal::Outcome::name),
-            completion: row.outcome.map(|outcome| study.completion(outcome).into()),
-            returnable_until: (row.state == State::Invited)
-                .then_some(row.expires_at_us)
-                .flatten()
+            outcome: outcome.map(engine::journal::Outcome::name),
+            completion: outcome.map(|outcome| study.completion(outcome).into()),
+            returnable_until: until
+                .or(row.expires_at_us.filter(|_| row.state == State::Invited))
                 .map(rfc3339),
         }
     }

@@ -83,6 +83,9 @@ fn words(code: &str) -> &'static str {
             "The interviewer cannot be reached right now. This is not your fault. Please wait a moment; if nothing \
              happens, come back later with the same link."
         }
+        "server_restarts" => {
+            "The server restarts. Your answers are saved; this page reconnects by itself in a moment. You need do nothing."
+        }
         "internal" => {
             "Something went wrong on our side, so the interview had to end. What you said so far is kept. \
              You need do nothing."

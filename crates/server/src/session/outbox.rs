@@ -112,7 +112,6 @@ pub(super) struct Outbox {
     mode: Mode,
     last_seq: u64,
     retry: Duration,
-    said: bool,
     ended: Option<Outcome>,
 }
 
@@ -136,14 +135,8 @@ impl Outbox {
             mode: Mode::WriteFirst,
             last_seq,
             retry: RETRY_FIRST,
-            said: false,
             ended: None,
         }
-    }
-
-    /// Whether anybody said anything.
-    pub(super) fn said(&self) -> bool {
-        self.said
     }
 
     /// The outcome, once the session's end is among the entries.
@@ -162,7 +155,6 @@ impl Outbox {
         if let Output::Journal(Entry::Ended { outcome, .. }) = &output {
             self.ended = Some(*outcome);
         }
-        self.said |= matches!(output, Output::Journal(Entry::Turn(_)));
         self.outputs.push_back(output);
         Ok(())
     }

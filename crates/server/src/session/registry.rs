@@ -31,7 +31,9 @@ use crate::udp::Net;
 
 /// For a session task to take a command, and for an answer to an offer. Both take milliseconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
-/// Kept of a drain for sessions that must be ended by force: their journal and the last chunk of their recording.
+/// Kept of a drain for pausing what still runs.
+const PARK_BEFORE: Duration = Duration::from_secs(8);
+/// Kept of a drain for sessions that must be stopped by force: their journal and the last chunk of their recording.
 const FORCE_BEFORE: Duration = Duration::from_secs(3);
 
 /// What a session needs to begin.
@@ -271,6 +273,22 @@ impl Registry {
         self.command(id, Command::End).await
     }
 
+    /// Leaves a running session to the next process.
+    ///
+    /// # Errors
+    /// If the session is not running here.
+    pub async fn park(&self, id: &SessionId) -> Result<(), NotLive> {
+        self.command(id, Command::Park).await
+    }
+
+    /// Keeps a session from being started for as long as the place is held; none if it runs here, or soon.
+    pub(super) fn reserve(&self, id: &SessionId) -> Option<(Slot, watch::Sender<()>)> {
+        match self.find(id) {
+            Ok(Found::Free(slot, over)) => Some((slot, over)),
+            Ok(Found::Live(_) | Found::Starting(_)) | Err(_) => None,
+        }
+    }
+
     /// How many sessions there are, starting and ending ones included.
     #[must_use]
     pub fn live(&self) -> usize {
@@ -288,25 +306,35 @@ impl Registry {
         self.inner.tasks.tracker.wait().await;
     }
 
-    /// Takes no new sessions and ends those that run: politely at first, by force when the deadline is near. Says
-    /// whether all of them were written down in time.
+    /// Takes no new sessions, and lets those that run come to their end. What still runs when the deadline is near is
+    /// paused and left to the next process; what cannot even do that is left as a crash would leave it. Says whether
+    /// all of them were written down in time.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.inner.draining.store(true, Ordering::Release);
         let until = tokio::time::Instant::now() + deadline;
-        let live: Vec<_> = self.inner.sessions().keys().cloned().collect();
-        for id in &live {
-            // Whoever is not live any more needs no end.
-            let _ = self.end(id).await;
-        }
-        let polite = until - deadline.min(FORCE_BEFORE.min(deadline / 2));
         let mut count = self.inner.live.subscribe();
+        let reserve = PARK_BEFORE.min(deadline * 3 / 4);
+        if tokio::time::timeout_at(until - reserve, count.wait_for(|live| *live == 0))
+            .await
+            .is_err()
+        {
+            let live: Vec<_> = self.inner.sessions().keys().cloned().collect();
+            tracing::info!(
+                sessions = live.len(),
+                "interviews still run and are paused for the next process"
+            );
+            let parked = live.iter().map(|id| self.park(id));
+            // Whoever is not live any more needs no parking.
+            drop(futures_util::future::join_all(parked).await);
+        }
+        let polite = until - FORCE_BEFORE.min(deadline / 2);
         if tokio::time::timeout_at(polite, count.wait_for(|live| *live == 0))
             .await
             .is_err()
         {
             tracing::warn!(
                 sessions = self.live(),
-                "sessions did not end in time and are ended by force"
+                "sessions did not let go in time and are left as they are"
             );
             self.inner.stop.cancel();
         }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use engine::ids::PeerNo;
 use engine::session::{Session, State};
-use media::{Chunk, Desk, DeskConfig, Recording};
+use media::{Beginning, Chunk, Desk, DeskConfig, Recording};
 use providers::{Profile, Secret};
 use store::Epoch;
 use tokio::sync::mpsc;
 
+use super::leftovers::{self, Left};
 use super::media as media_task;
 use super::outbox::Outbox;
 use super::recorder::{self, Recorder};
@@ -34,32 +35,43 @@ impl Registry {
         slot: Slot,
     ) -> Result<Accepted, OfferRefusal> {
         let inner = &self.inner;
-        // The offer is looked at first: a bad one must leave no trace.
-        let mut desk = self.desk(&start.profile)?;
-        let answer = desk
-            .accept(Instant::now(), sdp, &inner.told)
-            .map_err(OfferRefusal::Bad)?;
         let row = inner
             .parts
             .store
             .session(&start.session_id)
             .await?
             .ok_or(OfferRefusal::Ended)?;
+        let store = &inner.parts.store;
+        let left = leftovers::left(store, &start.session_id).await?;
+        // The offer is looked at before anything is written: a bad one must leave no trace.
+        let mut desk = self.desk(&start.profile, left.beginning)?;
+        let answer = desk
+            .accept(Instant::now(), sdp, &inner.told)
+            .map_err(OfferRefusal::Bad)?;
+        let mut last_seq = row.last_seq;
         if row.state == State::Ended {
-            return Err(OfferRefusal::Ended);
+            if leftovers::returnable_until(store, &row, &start.study)
+                .await?
+                .is_none()
+            {
+                return Err(OfferRefusal::Ended);
+            }
+            store.reopen_session(&start.session_id).await?;
+            last_seq += 1;
         }
         let epoch = inner
             .parts
             .store
             .claim_session(&start.session_id, &inner.parts.node)
             .await?;
-        let peer = PeerNo(1);
+        let peer = left.past.peer.unwrap_or(PeerNo(0)).next();
         self.spawn(
             start,
             desk,
             &answer.ufrag,
             peer,
-            (epoch, row.last_seq),
+            (epoch, last_seq),
+            left,
             slot,
         );
         Ok(Accepted {
@@ -68,12 +80,13 @@ impl Registry {
         })
     }
 
-    fn desk(&self, profile: &Profile) -> Result<Desk, OfferRefusal> {
+    fn desk(&self, profile: &Profile, beginning: Beginning) -> Result<Desk, OfferRefusal> {
         let config = DeskConfig {
             model_rate_hz: profile.input_rate_hz,
             opus_complexity: self.inner.parts.config.media.opus_complexity,
             opus_bitrate_bps: self.inner.parts.config.media.opus_bitrate_bps,
             recording: Recording::On,
+            beginning,
         };
         Desk::new(Instant::now(), config).map_err(|error| {
             tracing::error!(%error, "audio cannot be set up");
@@ -89,6 +102,7 @@ impl Registry {
         ufrag: &str,
         peer: PeerNo,
         (epoch, last_seq): (Epoch, u64),
+        left: Left,
         slot: Slot,
     ) {
         let inner = &self.inner;
@@ -110,7 +124,12 @@ impl Registry {
         let recorder = inner.tasks.spawn(recorder.run());
         let task = SessionTask {
             session_id: session_id.clone(),
-            session: Session::new(parts.clock.now(), start.plan, start.profile.capabilities),
+            session: Session::restore(
+                parts.clock.now(),
+                start.plan,
+                start.profile.capabilities,
+                left.past,
+            ),
             study: start.study,
             outbox: Outbox::new(
                 parts.store.clone(),

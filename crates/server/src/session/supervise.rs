@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use engine::ids::SessionId;
 use engine::journal::{Entry, Outcome};
-use engine::session::State;
 use futures_util::FutureExt;
 use store::{Epoch, Lane, NewJob, Store, StoreError};
 use tokio::task::JoinHandle;
@@ -95,15 +94,17 @@ impl Supervised {
         let session_id = task.session_id.clone();
         let outcome = match (ending, task.outbox.ended()) {
             (Ending::Finished(outcome), _) | (_, Some(outcome)) => outcome,
-            (Ending::Stopped, None) if task.outbox.said() => Outcome::Partial,
-            (Ending::Stopped | Ending::Failed(_) | Ending::Fenced, None) => Outcome::Technical,
+            (Ending::Failed(_) | Ending::Fenced | Ending::Parked | Ending::Stopped, None) => {
+                Outcome::Technical
+            }
         };
         match ending {
             Ending::Finished(_) => task.count_stale(),
-            Ending::Failed(_) | Ending::Stopped => {
+            Ending::Failed(_) => {
                 tracing::error!(session.id = %session_id, ?ending, outcome = outcome.name(), "a session was ended from outside");
                 task.tell_failure(outcome);
             }
+            Ending::Parked | Ending::Stopped => {}
             // What is not written by now would be written over the new owner's recording.
             Ending::Fenced => recorder.abort(),
         }
@@ -119,6 +120,21 @@ impl Supervised {
         // Closes the links; the media task ends by itself after its last words to the page.
         drop(task);
         let written = recorded(&mut recorder, &session_id).await;
+        let left = matches!(ending, Ending::Parked | Ending::Stopped) && !already_ended;
+        if left {
+            let kept = write_rest(&store, &session_id, epoch, unwritten).await;
+            match kept {
+                Ok(()) => {
+                    tracing::info!(session.id = %session_id, chunks_lost = written.lost, "session left to the next process");
+                }
+                Err(error) => {
+                    tracing::error!(session.id = %session_id, %error, "the last entries of a session could not be written; it goes on without them");
+                }
+            }
+            drop(changes.send(Change { session_id }));
+            drop(slot);
+            return;
+        }
         if !already_ended {
             unwritten.entries.push(Entry::Ended {
                 outcome,
@@ -167,6 +183,20 @@ fn usd(micro_usd: i64) -> f64 {
     f64::from(micros) / 1e6
 }
 
+/// Writes what the outbox could not, once: the process is in a hurry, and what is missing is what a crash would cost.
+async fn write_rest(
+    store: &Store,
+    id: &SessionId,
+    epoch: Epoch,
+    unwritten: Unwritten,
+) -> Result<(), StoreError> {
+    let kept = kept_since(store, id, epoch, unwritten.last_seq).await?;
+    match unwritten.entries.get(kept..) {
+        None | Some([]) => Ok(()),
+        Some(rest) => store.append(id, epoch, rest.to_vec()).await.map(drop),
+    }
+}
+
 async fn finish_in_store(
     store: &Store,
     id: &SessionId,
@@ -207,43 +237,4 @@ async fn finish_in_store(
         drop(timeout(wait, stop.cancelled()).await);
         wait = (wait * 2).min(Duration::from_secs(10));
     }
-}
-
-/// Ends what the last process left running when it died: what was said becomes a report, and the links lead to a thank-you
-/// page instead of an interview that would begin anew. Sessions in which nothing was said yet simply start when the
-/// participant comes back. (The next release resumes them from the journal instead.)
-///
-/// # Errors
-/// When the store fails.
-pub async fn end_leftovers(store: &Store, node: &str) -> Result<usize, StoreError> {
-    let mut ended = 0;
-    for row in store.unfinished_sessions().await? {
-        let id = &row.session_id;
-        let chunks = store.chunks(id).await?;
-        // A second recording would be written over the first: where there is one, the session is over.
-        if row.turns == 0 && chunks.is_empty() && row.state != State::Ended {
-            continue;
-        }
-        let epoch = store.claim_session(id, node).await?;
-        let timeline_ms = chunks.iter().map(|chunk| chunk.end_ms).max().unwrap_or(0);
-        let outcome = if row.turns == 0 {
-            Outcome::Technical
-        } else {
-            Outcome::Partial
-        };
-        let last = match row.state {
-            State::Ended => Vec::new(),
-            State::Invited | State::Waiting | State::Active | State::Paused | State::Closing => {
-                vec![Entry::Ended {
-                    outcome,
-                    timeline_ms,
-                }]
-            }
-        };
-        store
-            .finish_session(id, epoch, last, vec![after_end(id, store.now_us())])
-            .await?;
-        ended += 1;
-    }
-    Ok(ended)
 }

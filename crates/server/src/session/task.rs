@@ -49,8 +49,10 @@ pub(super) enum Command {
     HangUp(PeerNo),
     /// The page asks.
     Request(Request),
-    /// The operator, or the end of the process, ends the session.
+    /// The operator ends the session.
     End,
+    /// The process ends; the session does not.
+    Park,
 }
 
 /// How a session task came to its end.
@@ -58,6 +60,8 @@ pub(super) enum Command {
 pub(super) enum Ending {
     /// The session ended itself.
     Finished(Outcome),
+    /// It is left to the next process.
+    Parked,
     /// Another process took it over: this one must not write any more.
     Fenced,
     /// It cannot go on.
@@ -237,6 +241,7 @@ impl SessionTask {
             Command::HangUp(peer) => self.order(media::Order::HangUp(peer)),
             Command::Request(request) => self.apply(Input::Participant(request), decided),
             Command::End => self.apply(Input::OperatorEnd, decided),
+            Command::Park => self.apply(Input::Park, decided),
         }
     }
 
@@ -288,6 +293,7 @@ impl SessionTask {
                 Output::Tell(notice) => self.tell(&notice)?,
                 Output::Measure { measure, ms } => self.measure(measure, ms),
                 Output::ClosePeer { peer } => self.order(media::Order::ClosePeer(peer))?,
+                Output::Park => return Err(Ending::Parked),
                 Output::Finish { outcome } => return Err(Ending::Finished(outcome)),
             }
         }

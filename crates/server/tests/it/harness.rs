@@ -252,6 +252,25 @@ impl House {
         );
     }
 
+    /// Stops the server as a deploy does, and starts the next one on what it left, with the same provider.
+    pub(crate) async fn deploy(self) -> House {
+        let House {
+            running,
+            folder,
+            simulator,
+        } = self;
+        let mut next = config(&folder);
+        next.provider.openai_base_url = running.app().config.provider.openai_base_url.clone();
+        next.shutdown.deadline_ms = running.app().config.shutdown.deadline_ms;
+        running.stop().await;
+        let running = boot::start_with(next, codec).await.unwrap();
+        House {
+            running,
+            folder,
+            simulator,
+        }
+    }
+
     pub(crate) async fn close(self) -> TempDir {
         self.running.stop().await;
         self.simulator.cancel();

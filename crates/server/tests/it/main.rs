@@ -7,6 +7,7 @@ mod finished;
 mod harness;
 mod relay;
 
+mod returning;
 mod session_faults;
 mod session_story;
 mod work;

@@ -1,13 +1,10 @@
 //! What goes wrong in one session stays in it, and is told.
 
-use engine::ids::{ItemId, PeerNo, PhaseId, TurnNo};
-use engine::journal::{Entry, MoveCause, Outcome, Turn, TurnEnding};
-use engine::link::Speaker;
+use engine::journal::Outcome;
 use engine::session::Request;
 use server::boot;
 use server::session::OfferRefusal;
 use sim::provider::{Fault, FaultKind, SimConfig, When};
-use store::JobFilter;
 use tokio::net::UdpSocket;
 
 use crate::harness::{Caller, PANICS_ON_A_FRAME, PANICS_WHEN_MADE, config, house, house_with};
@@ -174,22 +171,6 @@ async fn a_full_server_refuses_newcomers_and_never_who_returns() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stops_writes_down_what_it_interrupts() {
-    let house = house_with(SimConfig::instant(), |config| {
-        config.shutdown.deadline_ms = 500
-    })
-    .await;
-    let (id, _) = house.invite().await;
-    let mut caller = Caller::join(&house, &id).await.unwrap();
-    caller.until_type("caption").await;
-    let folder = house.close().await;
-    let again = boot::start(config(&folder)).await.unwrap();
-    let row = again.app().store.session(&id).await.unwrap().unwrap();
-    assert!(row.outcome.is_some(), "{row:?}");
-    again.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_in_use_is_named_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let taken = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -240,61 +221,4 @@ async fn a_disk_that_takes_no_recording_stops_nothing_and_what_was_kept_is_writt
     );
     house.idle().await;
     house.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_dead_process_left_running_becomes_a_report_and_what_never_began_can_begin() {
-    let house = house(SimConfig::instant()).await;
-    let ((said, _), (silent, _)) = (house.invite().await, house.invite().await);
-    let store = &house.app().store;
-    for id in [&said, &silent] {
-        let epoch = store.claim_session(id, "node").await.unwrap();
-        store
-            .append(id, epoch, vec![Entry::PeerUp { peer: PeerNo(1) }])
-            .await
-            .unwrap();
-        if id == &said {
-            let phase = PhaseId::from("warmup");
-            let entered = Entry::PhaseEntered {
-                phase: phase.clone(),
-                cause: MoveCause::Start,
-                timeline_ms: 0,
-            };
-            let turn = Turn {
-                turn: TurnNo(1),
-                speaker: Speaker::Interviewer,
-                item: ItemId::from("item"),
-                phase,
-                start_ms: 0,
-                end_ms: 900,
-                text: "Hello.".to_owned(),
-                unheard: String::new(),
-                ending: TurnEnding::Complete,
-            };
-            store
-                .append(id, epoch, vec![entered, Entry::Turn(turn)])
-                .await
-                .unwrap();
-        }
-    }
-    let folder = house.close().await;
-    let again = boot::start(config(&folder)).await.unwrap();
-    let store = &again.app().store;
-    let row = store.session(&said).await.unwrap().unwrap();
-    assert_eq!((row.outcome, row.owner), (Some(Outcome::Partial), None));
-    let jobs = store
-        .jobs(JobFilter {
-            session_id: Some(said),
-            ..JobFilter::default()
-        })
-        .await
-        .unwrap();
-    assert!(
-        jobs.iter()
-            .any(|job| job.kind == server::session::FINISH_RECORDING),
-        "{jobs:?}"
-    );
-    let row = store.session(&silent).await.unwrap().unwrap();
-    assert_eq!(row.outcome, None);
-    again.stop().await;
 }

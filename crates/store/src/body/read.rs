@@ -17,6 +17,7 @@ pub(crate) fn entry(kind: &str, body: &Value) -> Result<Option<Entry>, String> {
         super::SESSION_CREATED,
         super::CONSENT_GIVEN,
         super::CONSENT_DECLINED,
+        super::REOPENED,
     ]
     .contains(&kind)
     {

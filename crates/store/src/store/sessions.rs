@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::job::NewJob;
 use crate::op::{
     Append, ClaimSession, CreateSessions, Decision, FinishSession, PutStudy, RecordConsent,
+    ReopenSession,
 };
 use crate::rows::{
     CoveredTopic, Epoch, JournalRow, LedgerRow, NewSession, NewStudy, PhaseRow, SessionFilter,
@@ -139,6 +140,19 @@ impl Store {
         self.write(ClaimSession {
             session_id: id.clone(),
             node: node.to_owned(),
+        })
+        .await
+    }
+
+    /// Takes up a session again that ended as `partial`: it is paused as before, and what followed from its end is made
+    /// again at the next one. Whoever still works on that finds it gone.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` if it did not end, or not as `partial`; else as for any write.
+    pub async fn reopen_session(&self, id: &SessionId) -> Result<(), StoreError> {
+        self.write(ReopenSession {
+            session_id: id.clone(),
+            at_us: self.now_us(),
         })
         .await
     }
