@@ -27,12 +27,18 @@ pub(super) const BACK_OFF: [Duration; 3] = [
     Duration::from_secs(2),
 ];
 
-/// How long a link that was asked for speech, or is speaking, may say nothing. Words come several times a second; chosen
-/// by feel.
-const STALL: Duration = Duration::from_secs(20);
+/// How long a link that was asked for speech, is speaking, or owes an answer, may say nothing. Words come several times a
+/// second; a stall is to be found within 8 s (issue "No interview is lost").
+const STALL: Duration = Duration::from_secs(6);
 
-/// How long the vendor may take to begin its own answer after a turn. It begins at once; chosen by feel.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long the vendor may take to begin its own answer after a turn. It begins at once; chosen by feel. After it the
+/// answer is overdue: a link that goes on saying nothing at all is stalled.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Once the quick tries are used up in an interview: between two more, and how many. Two minutes in all, as long as a
+/// participant who dropped out is waited for; then the interview is left for another time instead of ended.
+const SLOW_RETRY: Duration = Duration::from_secs(5);
+const SLOW_TRIES: usize = 22;
 
 /// Faults of a session that are written down.
 const FAULTS_MAX: u32 = 100;
@@ -134,6 +140,7 @@ impl Session {
 
     fn on_speech_started(&mut self, item: ItemId, out: &mut Vec<Output>) {
         self.begin_turn(item);
+        self.talk.overdue = false;
         self.break_silence();
         self.interrupt(out);
     }
@@ -306,8 +313,11 @@ impl Session {
             self.talk.standing = Standing::Unopened;
             return;
         }
+        let interviewing = self.state() == State::Active;
+        let slow = interviewing && tries < BACK_OFF.len() + SLOW_TRIES;
         let pause = BACK_OFF
             .get(tries)
+            .or(slow.then_some(&SLOW_RETRY))
             .filter(|_| hope == Hope::Left && self.state() != State::Closing);
         self.talk.standing = if pause.is_some() {
             Standing::Resting
@@ -327,13 +337,15 @@ impl Session {
                 out,
             );
         }
-        if pause.is_none() && self.state() != State::Closing {
+        if pause.is_none() && interviewing && hope == Hope::Left {
+            self.park(out);
+        } else if pause.is_none() && self.state() != State::Closing {
             self.close(Outcome::Technical, Manner::Gently, out);
         }
     }
 
     pub(super) fn watch_link(&mut self) {
-        if self.talk.is_generating() {
+        if self.talk.is_generating() || self.talk.overdue {
             self.timers.set(Timer::LinkStall, self.link_moved + STALL);
         } else {
             self.timers.stop(Timer::LinkStall);

@@ -199,6 +199,7 @@ impl Session {
         self.speech.on_lost(self.now);
         self.latency.forget();
         self.talk.wanted = None;
+        self.talk.overdue = false;
         self.phases.pause(self.now);
         for timer in [
             Timer::PhaseTarget,

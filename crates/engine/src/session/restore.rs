@@ -82,7 +82,11 @@ impl Session {
         self.stage = Stage::Parked;
         tell(
             Notice::Trouble {
-                code: "server_restarts",
+                code: if self.talk.is_open() || self.talk.tries == 0 {
+                    "server_restarts"
+                } else {
+                    "provider_away"
+                },
             },
             out,
         );

@@ -111,6 +111,8 @@ pub(crate) struct Talk {
     pub(crate) owed: Vec<(CallId, String)>,
     /// The vendor is about to answer the participant by itself.
     pub(crate) answering: bool,
+    /// It has not begun to in time. If it says nothing else either, the link is stalled.
+    pub(crate) overdue: bool,
     /// What is to be said next.
     pub(crate) wanted: Option<Purpose>,
     tag: u32,
@@ -131,6 +133,7 @@ impl Talk {
             response: None,
             owed: Vec::new(),
             answering: false,
+            overdue: false,
             wanted: None,
             tag: 0,
         }
@@ -187,6 +190,7 @@ impl Talk {
     /// Notes that a response began, and returns what it is for.
     pub(crate) fn begin(&mut self, tag: Option<u32>) -> Option<Purpose> {
         self.answering = false;
+        self.overdue = false;
         if let Some(asked) = self.asked.take() {
             if Some(asked.tag) == tag {
                 self.overtaken = None;
@@ -210,6 +214,7 @@ impl Talk {
         self.response = None;
         self.owed.clear();
         self.answering = false;
+        self.overdue = false;
     }
 }
 

@@ -32,7 +32,10 @@ impl Session {
             Timer::LinkOpen => self.give_up_link("it did not get ready in time", out),
             Timer::LinkRetry => self.open_link(out),
             Timer::LinkStall => self.on_stall(out),
-            Timer::Answer => self.talk.answering = false,
+            Timer::Answer => {
+                self.talk.overdue = self.talk.answering && self.state() == State::Active;
+                self.talk.answering = false;
+            }
             // Nothing but the wait ends here: `pump` does not speak while this timer runs.
             Timer::SayAgain => {}
             Timer::Playout => self.on_playout_overdue(out),

@@ -94,7 +94,7 @@ fn the_greeting_is_said_again_only_if_nobody_heard_it() {
 #[test]
 fn a_link_that_stops_answering_is_rebuilt() {
     let mut drive = Drive::begun(plan(), FULL);
-    drive.wait_ms(19_999);
+    drive.wait_ms(5_999);
     assert_eq!(opened(&drive.all).len(), 1);
     drive.wait_ms(1);
     assert!(drive.last.contains(&Output::CloseLink { link: LinkNo(1) }));
@@ -115,19 +115,59 @@ fn a_link_that_stops_answering_is_rebuilt() {
 }
 
 #[test]
-fn a_link_that_keeps_dying_ends_the_session() {
+fn a_provider_that_is_away_for_a_minute_loses_no_interview() {
     let mut drive = Drive::greeted(plan(), FULL);
-    for pause_ms in [500, 1_000, 2_000] {
-        drive
-            .gone(FaultCategory::Retryable)
-            .wait_ms(pause_ms)
-            .ready();
+    let until = drive.now + Duration::from_secs(60);
+    while drive.now < until {
+        drive.gone(FaultCategory::Retryable).wait_s(5);
+        assert_eq!(drive.session.state(), State::Active);
+    }
+    drive.ready();
+    assert_eq!(
+        said(&drive.all).len(),
+        2,
+        "the greeting, and what comes next"
+    );
+    drive.respond("a1", "Where were we?", 500).play("a1", 500);
+    assert_eq!(drive.session.state(), State::Active);
+}
+
+#[test]
+fn a_provider_that_stays_away_leaves_the_interview_for_another_time() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    let began = drive.now;
+    for _ in 0..25 {
+        drive.gone(FaultCategory::Retryable).wait_s(5);
     }
     drive.gone(FaultCategory::Retryable);
+    assert_eq!(drive.last.last(), Some(&Output::Park));
     assert_eq!(
         (drive.session.state(), drive.outcome()),
-        (State::Ended, Some(Outcome::Technical))
+        (State::Paused, None)
     );
+    assert!(troubles(&drive.last).contains(&"provider_away"));
+    assert!(drive.now.since(began) >= Duration::from_secs(120));
+}
+
+#[test]
+fn a_vendor_that_heard_a_turn_and_says_nothing_at_all_is_stalled() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    drive.speak("u1", 1_000);
+    let heard = drive.now;
+    drive.wait_s(8);
+    assert!(drive.all.contains(&Output::CloseLink { link: LinkNo(1) }));
+    assert_eq!(opened(&drive.all).len(), 2, "within eight seconds");
+    assert!(drive.now.since(heard) <= Duration::from_secs(8));
+    // One that goes on with the words of the turn is slow, not stalled.
+    let mut drive = Drive::greeted(plan(), FULL);
+    drive.speak("u1", 1_000);
+    for _ in 0..4 {
+        drive.wait_s(4).link(LinkEvent::TranscriptDelta {
+            item: "u1".into(),
+            text: "so ".to_owned(),
+        });
+    }
+    assert_eq!(opened(&drive.all).len(), 1);
 }
 
 #[test]

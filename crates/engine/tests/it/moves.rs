@@ -264,8 +264,9 @@ fn an_overrun_of_the_last_phase_closes_the_interview() {
     let mut drive = Drive::greeted(plan, FULL);
     chat(&mut drive, 290);
     assert_eq!(drive.session.state(), State::Active);
-    drive.wait_s(20);
-    assert_eq!(drive.session.state(), State::Closing);
+    // A model that says nothing then is stalled after six seconds, and the session ends without its goodbye.
+    let overrun = (0..20).any(|_| drive.wait_s(1).session.state() == State::Closing);
+    assert!(overrun);
     assert_eq!(drive.outcome(), Some(Outcome::Complete));
 }
 

@@ -27,10 +27,11 @@ use crate::metrics::Metrics;
 
 /// For one batch of frames to be taken by the kernel. Longer means that the way to the provider is gone.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
-/// Between our pings.
-const PING_EVERY: Duration = Duration::from_secs(15);
-/// Without any frame, not even a pong: two pings went unanswered.
-const SILENT_AT_MOST: Duration = Duration::from_secs(40);
+/// Between our pings. Two bytes each way: nothing beside the audio.
+const PING_EVERY: Duration = Duration::from_secs(3);
+/// Without any frame, not even a pong: two pings went unanswered. A connection that is dead in one direction only is found
+/// in no other way.
+const SILENT_AT_MOST: Duration = Duration::from_secs(8);
 /// For the goodbye.
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 /// Without participant audio, what the codec gathered short of a batch is sent.

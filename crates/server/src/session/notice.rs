@@ -83,6 +83,10 @@ fn words(code: &str) -> &'static str {
             "The interviewer cannot be reached right now. This is not your fault. Please wait a moment; if nothing \
              happens, come back later with the same link."
         }
+        "provider_away" => {
+            "The interviewer cannot be reached for now. This is not your fault and your answers are saved: come back later \
+             with the same link, and you go on where you stopped."
+        }
         "server_restarts" => {
             "The server restarts. Your answers are saved; this page reconnects by itself in a moment. You need do nothing."
         }

@@ -59,6 +59,7 @@ pub(crate) struct Reference {
     used: u64,
     charged: u64,
     finished: bool,
+    parked: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +101,13 @@ impl Reference {
             used: 0,
             charged: 0,
             finished: false,
+            parked: false,
         }
+    }
+
+    /// Whether the session was left to another process.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parked
     }
 
     /// Checks one step.
@@ -296,6 +303,11 @@ impl Reference {
             }
             // If a timer ended the session in the step of an offer, the offer was not seen.
             Output::ClosePeer { peer } => assert!(peer.0 <= self.peer),
+            Output::Park => {
+                assert!(last && self.state == State::Paused && !self.open);
+                assert_eq!(self.captions.len(), self.turns.len());
+                (self.finished, self.parked) = (true, true);
+            }
             Output::Finish { .. } => {
                 assert!(last && self.state == State::Ended);
                 self.finished = true;

@@ -422,6 +422,7 @@ impl World {
                 detail: "race".to_owned(),
             }),
             9 if self.rng.once_in(8) => Input::OperatorEnd,
+            18 if self.rng.once_in(64) => Input::Park,
             10 if self.rng.once_in(8) => Input::Participant(Request::End),
             11..14 => Input::Participant(Request::Mute),
             14..17 => Input::Participant(Request::Unmute),
