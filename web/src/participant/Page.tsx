@@ -75,6 +75,15 @@ export default function ParticipantPage() {
   const heard = useCallback(() => tell({ type: "mic_heard" }), []);
   const denied = useCallback(() => tell({ type: "mic_failed", fault: "denied" }), []);
   const ended = (outcome: string, completion: Completion | null) => tell({ type: "ended", outcome, completion });
+  const lost = () => {
+    api.participation().then(
+      (now) => {
+        if (now.state === "ended") ended(now.outcome ?? "partial", now.completion ?? null);
+        else tell({ type: "call_lost", participation: now });
+      },
+      () => tell({ type: "call_lost", participation: null }),
+    );
+  };
   const refused = (problem: Problem, connectedOnce: boolean) => {
     const begun = connectedOnce || participation?.state === "active" || participation?.state === "paused";
     // "Gone" may mean that the interview came to its end while we were away: then that is what to show.
@@ -136,7 +145,7 @@ export default function ParticipantPage() {
             language={study.language}
             onEnded={ended}
             onRefused={refused}
-            onLost={() => tell({ type: "call_lost" })}
+            onLost={lost}
           />
         );
       case "away":

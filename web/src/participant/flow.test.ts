@@ -38,7 +38,7 @@ const EVENTS: FlowEvent[] = [
   { type: "mic_failed", fault: "denied" },
   { type: "started" },
   { type: "call_refused", problem, begun: true },
-  { type: "call_lost" },
+  { type: "call_lost", participation: null },
   { type: "come_back" },
   { type: "ended", outcome: "complete", completion },
 ];
@@ -154,4 +154,12 @@ it("the interview cannot start without a microphone", () => {
     { type: "mic_failed", fault: "missing" },
   );
   expect(flow(state, { type: "started" })).toBe(state);
+});
+
+it("who is away is told the newest moment until which the link is good", () => {
+  const before = { ...participation, returnable_until: "2026-11-26T10:00:00Z" };
+  const after = { ...before, state: "paused" as const, returnable_until: "2026-11-27T10:00:00Z" };
+  const interviewing = { current: { step: "interview" as const }, participation: before };
+  expect(flow(interviewing, { type: "call_lost", participation: after }).participation).toBe(after);
+  expect(flow(interviewing, { type: "call_lost", participation: null }).participation).toBe(before);
 });

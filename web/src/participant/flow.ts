@@ -37,7 +37,8 @@ export type FlowEvent =
   | { type: "mic_failed"; fault: MicFault }
   | { type: "started" }
   | { type: "call_refused"; problem: Problem; begun: boolean }
-  | { type: "call_lost" }
+  /** With the server's word on the session, if it could be had: until when one can come back changes with a drop. */
+  | { type: "call_lost"; participation: Participation | null }
   | { type: "come_back" }
   | { type: "ended"; outcome: string; completion: Completion | null };
 
@@ -74,7 +75,12 @@ export function flow(state: Flow, event: FlowEvent): Flow {
         ? to(state, { step: "away", problem: event.problem, begun: event.begun })
         : state;
     case "call_lost":
-      return state.current.step === "interview" ? to(state, { step: "away", problem: null, begun: true }) : state;
+      return state.current.step === "interview"
+        ? {
+            current: { step: "away", problem: null, begun: true },
+            participation: event.participation ?? state.participation,
+          }
+        : state;
     case "come_back":
       // Everything is asked anew: the session may have ended meanwhile, and the browser may want the gesture.
       return state.current.step === "away" ? to(state, { step: "loading" }) : state;
