@@ -11,12 +11,15 @@ const BINARY = process.env.COLLOQUY_BIN ?? join(ROOT, "target/debug/colloquy");
 const TOKEN = "journey-console-token";
 const START_DEADLINE_MS = 30_000;
 
-/** @returns {Promise<{ url: string, token: string, api: typeof fetch, stop: () => Promise<void>, log: () => string }>} */
+/**
+ * `restart` kills the server without a word (SIGKILL) and starts the next one at the same address.
+ * @returns {Promise<{ url: string, token: string, api: typeof fetch, restart: () => Promise<void>, stop: () => Promise<void>, log: () => string }>}
+ */
 export async function start() {
   const data = mkdtempSync(join(tmpdir(), "colloquy-e2e-"));
   const simulator = run(["sim", "--listen", "127.0.0.1:0"], {});
   const provider = await simulator.says(/OPENAI_BASE_URL=(\S+)/);
-  const server = run(["serve"], {
+  const variables = {
     COLLOQUY__HTTP__ADDR: "127.0.0.1:0",
     COLLOQUY__HTTP__CONSOLE_TOKEN: TOKEN,
     COLLOQUY__MEDIA__UDP_ADDR: "127.0.0.1:0",
@@ -25,7 +28,8 @@ export async function start() {
     COLLOQUY__STORE__RECORDINGS: join(data, "recordings"),
     COLLOQUY__PROVIDER__OPENAI_BASE_URL: provider,
     COLLOQUY__PROVIDER__OPENAI_API_KEY: "journey",
-  });
+  };
+  let server = run(["serve"], variables);
   const log = () => `--- simulator\n${simulator.output()}\n--- server\n${server.output()}`;
   const stop = async () => {
     await server.stop();
@@ -42,7 +46,13 @@ export async function start() {
   }
   const api = (path, init = {}) =>
     fetch(`${url}/api/v1${path}`, { ...init, headers: { Authorization: `Bearer ${TOKEN}`, ...init.headers } });
-  return { url, token: TOKEN, api, stop, log };
+  const restart = async () => {
+    await server.kill();
+    server = run(["serve"], { ...variables, COLLOQUY__HTTP__ADDR: new URL(url).host });
+    await server.says(/serves at (\S+)/);
+    await ready(url, server);
+  };
+  return { url, token: TOKEN, api, restart, stop, log };
 }
 
 /** Stores a study of the repository and makes one link for it. */
@@ -108,6 +118,10 @@ function run(args, variables) {
         waiting.add(check);
         check();
       });
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;

@@ -105,6 +105,42 @@ test("who reloads in the middle comes back to the same interview, and can end it
   await page.close();
 });
 
+test("an interview goes on by itself when the server is killed in the middle of it", async () => {
+  const { id, link } = await invite(colloquy, "first-job", { length: "rehearsal" });
+  const page = await browser.context.newPage();
+  const at = (testId) => page.getByTestId(testId);
+  const errors = watch(page);
+  await page.addInitScript({ path: MICROPHONE });
+  await page.goto(link);
+  await at("consent-accept").click();
+  await at("mic-open").click();
+  await at("start-interview").click();
+  await heard(page);
+  await page.locator('[data-testid="caption"][data-final="true"]').first().waitFor({ timeout: 30_000 });
+
+  const restarted = colloquy.restart();
+  await page.locator('[data-testid="step-interview"][data-link="reconnecting"]').waitFor({ timeout: 30_000 });
+  await shoot(page, "server-killed");
+  await restarted;
+  const up = Date.now();
+  const before = await page.evaluate(() => window.__ears.heardMs);
+  await page.locator('[data-testid="step-interview"][data-link="live"]').waitFor({ timeout: 60_000 });
+  await page.waitForFunction((ms) => window.__ears.heardMs > ms + 300, before, { timeout: 60_000, polling: 50 });
+  process.stdout.write(`the interviewer was heard again ${Date.now() - up} ms after the server was back\n`);
+
+  await at("end").click();
+  await at("end-confirm").click();
+  await at("step-thanks").waitFor({ timeout: 30_000 });
+  const { entries } = await (await colloquy.api(`/sessions/${id}/journal`)).json();
+  const kinds = entries.map(({ kind }) => kind);
+  for (const kind of ["paused", "resumed", "ended", "consent_given"]) {
+    assert.equal(kinds.filter((known) => known === kind).length, 1, `${kind} once in ${kinds.join(", ")}`);
+  }
+  const thrown = errors.filter((error) => error.startsWith("error:"));
+  assert.deepEqual(thrown, [], "the page only could not reach the server for a while");
+  await page.close();
+});
+
 /** The interviewer's voice comes out of the page. */
 function heard(page) {
   return page.waitForFunction(() => window.__ears.heardMs > 300, null, { timeout: 15_000, polling: 50 });
