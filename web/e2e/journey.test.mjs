@@ -141,6 +141,32 @@ test("an interview goes on by itself when the server is killed in the middle of 
   await page.close();
 });
 
+test("of two tabs the newer has the interview and the older says so", async () => {
+  const { link } = await invite(colloquy, "first-job", { length: "rehearsal" });
+  const join = async () => {
+    const page = await browser.context.newPage();
+    await page.addInitScript({ path: MICROPHONE });
+    await page.goto(link);
+    return page;
+  };
+  const older = await join();
+  await older.getByTestId("consent-accept").click();
+  await older.getByTestId("mic-open").click();
+  await older.getByTestId("start-interview").click();
+  await heard(older);
+  const newer = await join();
+  await newer.getByTestId("mic-open").click();
+  await newer.getByTestId("start-interview").click();
+  await older.getByTestId("step-elsewhere").waitFor({ timeout: 30_000 });
+  await shoot(older, "elsewhere");
+  await heard(newer);
+  await newer.getByTestId("end").click();
+  await newer.getByTestId("end-confirm").click();
+  await newer.getByTestId("step-thanks").waitFor({ timeout: 30_000 });
+  await older.close();
+  await newer.close();
+});
+
 /** The interviewer's voice comes out of the page. */
 function heard(page) {
   return page.waitForFunction(() => window.__ears.heardMs > 300, null, { timeout: 15_000, polling: 50 });

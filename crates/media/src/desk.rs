@@ -86,6 +86,9 @@ impl Desk {
     ) -> Result<Answer, OfferError> {
         let (peer, answer) = Peer::accept(now, offer_sdp, net)?;
         let mut goodbye = std::mem::take(&mut self.pending);
+        if !self.config.farewell.is_empty() && self.peer.as_ref().is_some_and(Peer::is_up) {
+            self.send_text(now, self.config.farewell, &mut goodbye);
+        }
         self.close_peer(now, &mut goodbye);
         self.pending = goodbye;
         self.peer = Some(peer);

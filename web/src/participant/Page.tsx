@@ -7,7 +7,7 @@ import "../styles/participant.css";
 import { flow, START, type FlowEvent, type Step } from "./flow";
 import { Shell, StepCard } from "./Shell";
 import { ParticipantApi } from "./signal";
-import { Away, Declined, LinkProblem, Thanks } from "./steps/Ends";
+import { Away, Declined, Elsewhere, LinkProblem, Thanks } from "./steps/Ends";
 import { InterviewStep } from "./steps/Interview";
 import { MicrophoneStep } from "./steps/Microphone";
 import { Welcome } from "./steps/Welcome";
@@ -22,6 +22,7 @@ const PLACE: Record<Step["step"], number | null> = {
   microphone: 1,
   interview: 2,
   away: 2,
+  elsewhere: 2,
   thanks: 3,
 };
 
@@ -146,6 +147,7 @@ export default function ParticipantPage() {
             onEnded={ended}
             onRefused={refused}
             onLost={lost}
+            onReplaced={() => tell({ type: "replaced" })}
           />
         );
       case "away":
@@ -157,6 +159,8 @@ export default function ParticipantPage() {
             onRetry={() => tell({ type: "come_back" })}
           />
         );
+      case "elsewhere":
+        return <Elsewhere onHere={() => tell({ type: "come_back" })} />;
       case "thanks":
         return (
           <Thanks

@@ -208,6 +208,17 @@ describe("a lost connection", () => {
   });
 });
 
+it("does not take back what another page took over", async () => {
+  const { call, first, signal, told } = await connectedCall();
+  first.channel.onmessage?.({ data: '{"type":"replaced"}' });
+  first.channel.onclose?.();
+  first.become("failed");
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(told.at(-1)).toBe("message replaced");
+  expect(signal.offer).toHaveBeenCalledTimes(1);
+  call.stop();
+});
+
 describe("the first connection", () => {
   it("tells at once that the server is full", async () => {
     const { call, told } = setup([problem(503)]);

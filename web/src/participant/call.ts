@@ -150,8 +150,9 @@ export class Call {
     channel.onmessage = (event: MessageEvent<unknown>) => {
       const message = parseMessage(event.data);
       if (message === null || this.#peer !== peer) return;
-      // From here on a closing connection is the server's goodbye, not a loss.
-      if (message.type === "ended") this.#ended = true;
+      // From here on a closing connection is the server's goodbye, not a loss; nor is one that another page took over,
+      // which would only take it back.
+      if (message.type === "ended" || message.type === "replaced") this.#ended = true;
       this.#hooks.onMessage(message);
     };
     peer.ontrack = (event) => this.#hooks.onVoice(event.streams[0] ?? new MediaStream([event.track]));

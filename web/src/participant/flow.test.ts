@@ -39,6 +39,7 @@ const EVENTS: FlowEvent[] = [
   { type: "started" },
   { type: "call_refused", problem, begun: true },
   { type: "call_lost", participation: null },
+  { type: "replaced" },
   { type: "come_back" },
   { type: "ended", outcome: "complete", completion },
 ];
@@ -53,6 +54,7 @@ const STEPS: Step[] = [
   live,
   { step: "interview" },
   { step: "away", problem: null, begun: true },
+  { step: "elsewhere" },
   { step: "thanks", outcome: "complete", completion: null, when: "now" },
 ];
 
@@ -73,7 +75,8 @@ const TABLE: Record<string, Partial<Record<FlowEvent["type"], string>>> = {
     mic_failed: "microphone fault",
     started: "interview",
   },
-  interview: { call_refused: "away problem", call_lost: "away", ended: "thanks" },
+  interview: { call_refused: "away problem", call_lost: "away", replaced: "elsewhere", ended: "thanks" },
+  elsewhere: { come_back: "loading" },
   away: { come_back: "loading", ended: "thanks" },
   thanks: {},
 };
@@ -90,6 +93,7 @@ function name(step: Step): string {
     case "problem":
     case "declined":
     case "interview":
+    case "elsewhere":
     case "thanks":
       return step.step;
   }

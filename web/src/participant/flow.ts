@@ -17,6 +17,8 @@ export type Step =
   | { step: "interview" }
   /** The connection could not be made, or not be brought back; the server keeps what was said, if anything. */
   | { step: "away"; problem: Problem | null; begun: boolean }
+  /** Another tab or device has the interview. */
+  | { step: "elsewhere" }
   | { step: "thanks"; outcome: string; completion: Completion | null; when: "now" | "before" };
 
 export interface Flow {
@@ -39,6 +41,7 @@ export type FlowEvent =
   | { type: "call_refused"; problem: Problem; begun: boolean }
   /** With the server's word on the session, if it could be had: until when one can come back changes with a drop. */
   | { type: "call_lost"; participation: Participation | null }
+  | { type: "replaced" }
   | { type: "come_back" }
   | { type: "ended"; outcome: string; completion: Completion | null };
 
@@ -81,9 +84,13 @@ export function flow(state: Flow, event: FlowEvent): Flow {
             participation: event.participation ?? state.participation,
           }
         : state;
+    case "replaced":
+      return state.current.step === "interview" ? to(state, { step: "elsewhere" }) : state;
     case "come_back":
       // Everything is asked anew: the session may have ended meanwhile, and the browser may want the gesture.
-      return state.current.step === "away" ? to(state, { step: "loading" }) : state;
+      return state.current.step === "away" || state.current.step === "elsewhere"
+        ? to(state, { step: "loading" })
+        : state;
     case "ended":
       return state.current.step === "interview" || state.current.step === "away"
         ? to(state, { step: "thanks", outcome: event.outcome, completion: event.completion, when: "now" })

@@ -103,6 +103,8 @@ function heard(state: Interview, message: Message): Interview {
       };
     case "ended":
       return { ...state, session: "ended" };
+    case "replaced":
+      return state;
   }
 }
 

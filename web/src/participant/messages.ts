@@ -11,7 +11,9 @@ export type Message =
   | { type: "time"; elapsed_s: number; left_s: number }
   | { type: "speaking"; speaker: Speaker; speaking: boolean }
   | { type: "trouble"; code: string; text: string }
-  | { type: "ended"; outcome: string; completion: Completion | null };
+  | { type: "ended"; outcome: string; completion: Completion | null }
+  /** Another tab or device took this one's place. */
+  | { type: "replaced" };
 
 export type Request = "mute" | "unmute" | "repeat" | "end";
 
@@ -50,6 +52,8 @@ function read(m: Record<string, unknown>): Message | null {
       return isSpeaker(m.speaker) ? { type: "speaking", speaker: m.speaker, speaking: m.speaking === true } : null;
     case "trouble":
       return text(m.code) && text(m.text) ? { type: "trouble", code: m.code, text: m.text } : null;
+    case "replaced":
+      return { type: "replaced" };
     case "ended":
       return text(m.outcome) ? { type: "ended", outcome: m.outcome, completion: readCompletion(m.completion) } : null;
     default:

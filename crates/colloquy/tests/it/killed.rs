@@ -101,10 +101,10 @@ async fn take_part(link: String, answers: usize) -> Option<String> {
         local_ip: None,
     };
     let went = participant::run(config, stop, move |progress| {
-        if let Progress::Answering { .. } = progress {
-            if given.fetch_add(1, Ordering::Relaxed) + 1 == answers {
-                enough.cancel();
-            }
+        if let Progress::Answering { .. } = progress
+            && given.fetch_add(1, Ordering::Relaxed) + 1 == answers
+        {
+            enough.cancel();
         }
     });
     went.await.ok().map(|report| report.outcome)

@@ -31,6 +31,9 @@ pub struct DeskConfig {
     pub recording: Recording,
     /// Where the recording goes on.
     pub beginning: Beginning,
+    /// What the page of a peer is told when another one takes its place; empty: nothing. A peer that is lost anyway does
+    /// not hear it, and one that is not (a second tab) must not try to come back.
+    pub farewell: &'static str,
 }
 
 impl Default for DeskConfig {
@@ -41,6 +44,7 @@ impl Default for DeskConfig {
             opus_bitrate_bps: 28_000,
             recording: Recording::On,
             beginning: Beginning::default(),
+            farewell: "",
         }
     }
 }

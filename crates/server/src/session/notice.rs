@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::study::Completion;
 
+/// What a page is told whose place another page took.
+pub(super) const REPLACED: &str = r#"{"type":"replaced"}"#;
+
 /// A request of the page.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

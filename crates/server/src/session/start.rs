@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::leftovers::{self, Left};
 use super::media as media_task;
+use super::notice;
 use super::outbox::Outbox;
 use super::recorder::{self, Recorder};
 use super::registry::{Accepted, Entry, OfferRefusal, Registry, Slot, Start};
@@ -87,6 +88,7 @@ impl Registry {
             opus_bitrate_bps: self.inner.parts.config.media.opus_bitrate_bps,
             recording: Recording::On,
             beginning,
+            farewell: notice::REPLACED,
         };
         Desk::new(Instant::now(), config).map_err(|error| {
             tracing::error!(%error, "audio cannot be set up");

@@ -219,3 +219,18 @@ async fn a_window_that_is_over_ends_the_interview_as_partial() {
     assert_eq!(house.ended(&id).await, Outcome::Partial);
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_pages_the_newer_wins_and_the_older_is_told() {
+    let house = house(SimConfig::instant()).await;
+    let (id, _) = house.invite().await;
+    let mut older = first_turn(&house, &id).await;
+    let mut newer = Caller::join(&house, &id).await.unwrap();
+    older.until_type("replaced").await;
+    newer.hears_more(25).await;
+    newer.say(r#"{"type":"end"}"#).await;
+    newer.until_type("ended").await;
+    house.ended(&id).await;
+    house.idle().await;
+    house.close().await;
+}

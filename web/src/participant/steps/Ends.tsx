@@ -155,6 +155,24 @@ export function Away({ problem, begun, returnableUntil, onRetry }: AwayProps) {
   );
 }
 
+/** The newer of two pages has the interview; this one says so instead of taking it back. */
+export function Elsewhere({ onHere }: { onHere: () => void }) {
+  return (
+    <StepCard
+      title="The interview goes on in another window"
+      testId="step-elsewhere"
+      lead="You opened your link a second time, in another tab or on another device. Only the newest one is connected."
+    >
+      <p>Nothing is lost. You can close this page, or go on here: the other one then stops.</p>
+      <div className="actions">
+        <button type="button" className="button primary large" onClick={onHere} data-testid="continue-here">
+          Continue here instead
+        </button>
+      </div>
+    </StepCard>
+  );
+}
+
 export function LinkProblem({ problem, onRetry }: { problem: Problem; onRetry: () => void }) {
   const temporary = problem.status === 0 || problem.status === 429 || problem.status >= 500;
   return (

@@ -24,6 +24,7 @@ interface Props {
   onEnded: (outcome: string, completion: Completion | null) => void;
   onRefused: (problem: Problem, begun: boolean) => void;
   onLost: () => void;
+  onReplaced: () => void;
 }
 
 /** The interviewer's last syllables are still on their way when the server says that it is over. */
@@ -192,6 +193,7 @@ function useCall(
       onLink: (link) => tell({ type: "link", link }),
       onMessage: (message) => {
         tell({ type: "message", message });
+        if (message.type === "replaced") latest.current.onReplaced();
         if (message.type !== "ended") return;
         const { outcome, completion } = message;
         goodbye = window.setTimeout(() => latest.current.onEnded(outcome, completion), LAST_WORDS_MS);
