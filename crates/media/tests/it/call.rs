@@ -140,12 +140,16 @@ impl Call {
 
     /// Connects and waits until both sides are up.
     pub(crate) fn up(seed: u64, link: Link) -> Call {
-        let mut call = Call::new(seed, link);
-        call.connect();
-        call.wait_for(Duration::from_secs(10), |call| {
-            call.has(|fact| *fact == DeskFact::Up) && call.client_is_up()
-        });
-        call
+        // A client whose server lost its last flight of DTLS may never come up; a page then offers anew, as here.
+        for _ in 0..5 {
+            let mut call = Call::new(seed, link);
+            call.connect();
+            let up = |call: &Call| call.has(|fact| *fact == DeskFact::Up) && call.client_is_up();
+            if call.comes_to(Duration::from_secs(10), up) {
+                return call;
+            }
+        }
+        panic!("five calls in a row did not come up");
     }
 
     pub(crate) fn client_is_up(&self) -> bool {
@@ -189,14 +193,19 @@ impl Call {
     }
 
     pub(crate) fn wait_for(&mut self, most: Duration, done: impl Fn(&Call) -> bool) {
+        let came = self.comes_to(most, done);
+        assert!(came, "waited {most:?} in vain; facts: {:?}", self.facts);
+    }
+
+    /// Runs until this holds, or for so long; whether it holds.
+    fn comes_to(&mut self, most: Duration, done: impl Fn(&Call) -> bool) -> bool {
         let end = self.now + most;
         while !done(self) {
-            assert!(
-                self.step(end),
-                "waited {most:?} in vain; facts: {:?}",
-                self.facts
-            );
+            if !self.step(end) {
+                return false;
+            }
         }
+        true
     }
 
     /// Does the next thing that happens before `end`; false if there is none.

@@ -22,7 +22,7 @@ fn a_call_is_up_within_a_second_and_audio_flows() {
 }
 
 #[test]
-fn a_call_comes_up_at_a_fifth_of_all_datagrams_lost() {
+fn a_call_comes_up_at_a_fifth_of_all_datagrams_lost_if_need_be_at_a_second_try() {
     for seed in 0..5 {
         let call = Call::up(seed, Link::lossy(200));
         assert!(call.ms(call.now) < 10_000.0);
