@@ -285,7 +285,7 @@ impl Session {
             Input::Link(link, event) => self.on_link(link, event, out),
             Input::Participant(request) => self.on_request(request, out),
             Input::OperatorEnd => self.close(self.early_outcome(), ending::Manner::Gently, out),
-            Input::Park => self.park(out),
+            Input::Park => self.park("server_restarts", out),
             Input::Timeout => {}
         }
     }

@@ -338,7 +338,7 @@ impl Session {
             );
         }
         if pause.is_none() && interviewing && hope == Hope::Left {
-            self.park(out);
+            self.park("provider_away", out);
         } else if pause.is_none() && self.state() != State::Closing {
             self.close(Outcome::Technical, Manner::Gently, out);
         }

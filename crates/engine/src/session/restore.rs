@@ -64,8 +64,8 @@ impl Session {
         session
     }
 
-    /// Lets go of everything and leaves the session as it is to whoever restores it.
-    pub(super) fn park(&mut self, out: &mut Vec<Output>) {
+    /// Lets go of everything and leaves the session as it is to whoever restores it. `code` tells the page why.
+    pub(super) fn park(&mut self, code: &'static str, out: &mut Vec<Output>) {
         match self.stage {
             Stage::Active => self.pause(self.peer_latest, out),
             // What is being closed is closed to its end.
@@ -80,16 +80,7 @@ impl Session {
         }
         self.timers.stop_all();
         self.stage = Stage::Parked;
-        tell(
-            Notice::Trouble {
-                code: if self.talk.is_open() || self.talk.tries == 0 {
-                    "server_restarts"
-                } else {
-                    "provider_away"
-                },
-            },
-            out,
-        );
+        tell(Notice::Trouble { code }, out);
         if self.talk.is_open() {
             out.push(Output::CloseLink {
                 link: self.talk.link,

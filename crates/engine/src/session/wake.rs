@@ -83,7 +83,7 @@ impl Session {
             ..
         } = self.stage
         {
-            return self.park(out);
+            return self.park("not_connected", out);
         }
         self.open_link_for_return(out);
         self.close(Outcome::Partial, Manner::Gently, out);

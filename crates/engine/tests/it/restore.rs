@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::ids::{LinkNo, PeerNo};
 use engine::journal::{Entry, Outcome};
-use engine::link::{LinkEvent, Speaker};
+use engine::link::LinkEvent;
 use engine::session::{Input, MediaFact, Output, Past, Session, State, Timer};
 use engine::time::Mono;
 
@@ -232,11 +232,6 @@ fn nothing_that_was_written_is_lost_or_doubled_however_often_the_server_dies() {
         for entry in &journal {
             if let Entry::Turn(turn) = entry {
                 assert!(!turns.contains(&turn.turn.0), "turn {} twice", turn.turn);
-                assert!(
-                    turn.speaker == Speaker::Participant
-                        || !turn.text.is_empty()
-                        || turn.end_ms >= turn.start_ms
-                );
                 turns.push(turn.turn.0);
             }
         }

@@ -90,6 +90,10 @@ fn words(code: &str) -> &'static str {
             "The interviewer cannot be reached for now. This is not your fault and your answers are saved: come back later \
              with the same link, and you go on where you stopped."
         }
+        "not_connected" => {
+            "The connection did not come about. Your answers are saved: try again with the same link, if need be from another \
+             network."
+        }
         "server_restarts" => {
             "The server restarts. Your answers are saved; this page reconnects by itself in a moment. You need do nothing."
         }
