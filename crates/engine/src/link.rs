@@ -3,6 +3,8 @@
 //! Not every vendor can do everything: [`Capabilities`] says what a link can, so that the session never asks for
 //! truncation where there is none, nor counts tokens where there are none.
 
+use std::time::Duration;
+
 use crate::cost::Usage;
 use crate::ids::{CallId, ItemId, ResponseId};
 
@@ -17,6 +19,8 @@ pub struct Capabilities {
     pub replace_instructions: bool,
     /// Reports token usage. Otherwise connection time is billed.
     pub token_usage: bool,
+    /// After this the vendor ends a connection; none if it never does.
+    pub link_max: Option<Duration>,
 }
 
 /// Everything a link needs to be opened.

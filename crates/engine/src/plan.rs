@@ -25,6 +25,8 @@ pub struct Plan {
     pub closing: String,
     /// The phases, first to last. Never empty; the first is where the interview begins.
     pub phases: Vec<Phase>,
+    /// What is played while the interviewer owes words and cannot say them.
+    pub hold: HoldLine,
     /// How patient it is with a pause.
     pub patience: Patience,
     /// Limits of a session.
@@ -111,6 +113,15 @@ pub enum Need {
     Required,
     /// Asked if there is time.
     Optional,
+}
+
+/// What is played while the interviewer owes words and cannot say them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldLine {
+    /// Its words, for captions and transcript.
+    pub text: String,
+    /// Its audio, in milliseconds.
+    pub audio_ms: u32,
 }
 
 /// Limits of a session; defaults from design.md, section 5.

@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::time::Mono;
 
 mod arguments;
+mod care;
 mod ending;
 mod hearing;
 pub mod io;
@@ -44,6 +45,7 @@ pub use past::{Past, PastEnd, PastInterview, PastTurn};
 pub use state::is_transition_valid;
 pub use timers::Timer;
 
+use care::Care;
 use latency::Latency;
 use meter::Meter;
 use peers::Peer;
@@ -79,6 +81,7 @@ pub struct Session {
     peer: Option<Peer>,
     peer_latest: PeerNo,
     talk: Talk,
+    care: Care,
     playout: Playout,
     /// When anything last happened to the playout, for its watchdog.
     playout_moved: Mono,
@@ -208,6 +211,7 @@ impl Session {
             peer: None,
             peer_latest: PeerNo(0),
             talk: Talk::new(),
+            care: Care::default(),
             playout: Playout::default(),
             playout_moved: now,
             link_moved: now,

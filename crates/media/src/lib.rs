@@ -4,6 +4,7 @@
 //! Nothing reads a clock, opens a socket or spawns. `server` owns one [`Desk`] per session; `sim` uses [`Peer`] from
 //! the other side.
 
+pub mod clip;
 mod clock;
 pub mod demux;
 mod desk;

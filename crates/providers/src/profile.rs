@@ -204,6 +204,7 @@ impl Partial {
                 truncation: need(&id, "truncation", self.truncation)?,
                 replace_instructions: need(&id, "replace_instructions", self.replace_instructions)?,
                 token_usage: need(&id, "token_usage", self.token_usage)?,
+                link_max: Some(Duration::from_secs(u64::from(minutes) * 60)),
             },
             id,
         };

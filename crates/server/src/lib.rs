@@ -9,6 +9,7 @@ pub mod app;
 pub mod boot;
 pub mod clock;
 pub mod config;
+mod hold;
 pub mod http;
 pub mod metrics;
 pub mod mistake;

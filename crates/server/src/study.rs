@@ -167,6 +167,7 @@ impl Study {
             greeting: self.greeting.clone(),
             closing: self.closing.clone(),
             phases,
+            hold: crate::hold::line(language),
             patience: self.patience,
             limits: self.limits,
             budget: self.budget,

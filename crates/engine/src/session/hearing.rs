@@ -6,6 +6,7 @@ use crate::link::{LinkCommand, Speaker};
 use crate::session::{Notice, Output, Session, State, Timer};
 use crate::time::Mono;
 
+use super::care::is_own_line;
 use super::playout::{Begun, Sound, Utterance, Words};
 use super::talk::Fate;
 use super::{journal, tell};
@@ -22,6 +23,7 @@ impl Session {
         self.speech.on_started(at);
         self.latency.on_speech_started();
         self.break_silence();
+        self.doubt_hearing();
         if !self.capabilities.turn_events {
             self.interrupt(out);
         }
@@ -38,6 +40,7 @@ impl Session {
         self.speech.on_ended(at);
         self.latency.on_speech_ended(at);
         self.break_silence();
+        self.doubt_heard(at);
         if !self.capabilities.turn_events {
             self.latency.on_committed();
         }
@@ -159,6 +162,9 @@ impl Session {
             out,
         );
         self.tell_interviewer(item, out);
+        if is_own_line(item) {
+            return;
+        }
         for (measure, ms) in self.latency.on_heard(at) {
             journal(Entry::Measured { measure, ms }, out);
             out.push(Output::Measure { measure, ms });

@@ -115,6 +115,11 @@ pub enum Output {
         /// Which.
         item: ItemId,
     },
+    /// Play the plan's hold line under this name.
+    PlayHold {
+        /// Its utterance.
+        item: ItemId,
+    },
     /// Tell the participant's page.
     Tell(Notice),
     /// A number for the metrics.

@@ -11,10 +11,11 @@ use crate::journal::{Entry, Outcome};
 use crate::link::{FaultCategory, LinkEvent, Speaker};
 use crate::session::{Notice, Output, Session, State, Timer};
 
+use super::care::Arrival;
 use super::ending::Manner;
 use super::meter::Budget;
 use super::responses::clamp;
-use super::talk::Standing;
+use super::talk::{Purpose, Standing};
 use super::{journal, prompt, tell};
 
 /// How long a link may take to get ready. A cold connection takes one or two seconds; chosen by feel.
@@ -30,6 +31,9 @@ pub(super) const BACK_OFF: [Duration; 3] = [
 /// How long a link that was asked for speech, is speaking, or owes an answer, may say nothing. Words come several times a
 /// second; a stall is to be found within 8 s (issue "No interview is lost").
 const STALL: Duration = Duration::from_secs(6);
+
+/// The same for a link that was asked once more for an answer that is owed already.
+const STALL_NUDGED: Duration = Duration::from_secs(4);
 
 /// How long the vendor may take to begin its own answer after a turn. It begins at once; chosen by feel. After it the
 /// answer is overdue: a link that goes on saying nothing at all is stalled.
@@ -51,6 +55,7 @@ impl Session {
         self.talk.instructed = self.phases.version();
         self.timers.set(Timer::LinkOpen, self.now + OPEN_WITHIN);
         let config = prompt::config(&self.plan, &self.phases, self.conversation());
+        self.expect_memory(&config);
         out.push(Output::OpenLink {
             link: self.talk.link,
             config,
@@ -62,6 +67,9 @@ impl Session {
             // Money is spent whichever link spent it.
             if link <= self.talk.link {
                 self.charge(usage, out);
+            }
+            if link == self.talk.link && self.talk.is_ready() {
+                self.check_memory(usage, out);
             }
             return;
         }
@@ -117,6 +125,8 @@ impl Session {
         self.talk.standing = Standing::Ready;
         self.timers.stop(Timer::LinkOpen);
         self.meter.on_link_ready(self.now);
+        self.start_age();
+        let arrival = self.take_arrival();
         journal(
             Entry::LinkUp {
                 link: self.talk.link,
@@ -133,7 +143,8 @@ impl Session {
                 }
                 self.begin_if_ready(out);
             }
-            State::Active => self.go_on(),
+            State::Active if arrival == Arrival::Silent => {}
+            State::Active => self.go_on(Purpose::Resume),
             State::Invited | State::Paused | State::Closing | State::Ended => {}
         }
     }
@@ -141,6 +152,7 @@ impl Session {
     fn on_speech_started(&mut self, item: ItemId, out: &mut Vec<Output>) {
         self.begin_turn(item);
         self.talk.overdue = false;
+        self.trust_hearing();
         self.break_silence();
         self.interrupt(out);
     }
@@ -153,6 +165,7 @@ impl Session {
 
     fn on_speech_committed(&mut self, item: ItemId) {
         self.begin_turn(item.clone());
+        self.trust_hearing();
         self.speech.stop(self.now, &item);
         self.latency.on_committed();
         self.await_answer();
@@ -173,8 +186,8 @@ impl Session {
     fn begin_turn(&mut self, item: ItemId) {
         if self.started.is_some() && !self.speech.knows(&item) {
             let turn = self.next_turn();
-            self.speech
-                .begin(self.now, item, turn, self.phases.current());
+            let (phase, hears) = (self.phases.current(), self.care.hears(self.now));
+            self.speech.begin(self.now, item, turn, phase, hears);
         }
     }
 
@@ -283,30 +296,7 @@ impl Session {
         hope: Hope,
         out: &mut Vec<Output>,
     ) {
-        self.charge_time(out);
-        self.meter.on_link_gone();
-        journal(
-            Entry::LinkGone {
-                link: self.talk.link,
-                category,
-                detail,
-            },
-            out,
-        );
-        for timer in [
-            Timer::LinkOpen,
-            Timer::LinkStall,
-            Timer::Answer,
-            Timer::SayAgain,
-        ] {
-            self.timers.stop(timer);
-        }
-        self.talk.reset();
-        let link = self.talk.link;
-        self.playout.break_off(|utterance| utterance.link == link);
-        self.playout_moved = self.now;
-        self.speech.give_up(self.now);
-        self.latency.forget();
+        self.let_go(category, detail, out);
         let tries = usize::try_from(self.talk.tries).unwrap_or(usize::MAX);
         if self.state() == State::Paused && hope == Hope::Left {
             // Nobody is there to talk to: whoever comes back gets a new link, and it costs nothing until then.
@@ -344,9 +334,49 @@ impl Session {
         }
     }
 
+    /// Writes down that the link is gone, and forgets what belonged to it.
+    pub(super) fn let_go(
+        &mut self,
+        category: FaultCategory,
+        detail: String,
+        out: &mut Vec<Output>,
+    ) {
+        self.charge_time(out);
+        self.meter.on_link_gone();
+        journal(
+            Entry::LinkGone {
+                link: self.talk.link,
+                category,
+                detail,
+            },
+            out,
+        );
+        for timer in [
+            Timer::LinkOpen,
+            Timer::LinkStall,
+            Timer::Answer,
+            Timer::SayAgain,
+        ] {
+            self.timers.stop(timer);
+        }
+        self.talk.reset();
+        self.forget_doubts();
+        let link = self.talk.link;
+        self.playout.break_off(|utterance| utterance.link == link);
+        self.playout_moved = self.now;
+        self.speech.give_up(self.now);
+        self.latency.forget();
+    }
+
     pub(super) fn watch_link(&mut self) {
+        let nudged = self
+            .talk
+            .asked
+            .is_some_and(|asked| matches!(asked.purpose, Purpose::Nudge | Purpose::Unheard));
         if self.talk.is_generating() || self.talk.overdue {
-            self.timers.set(Timer::LinkStall, self.link_moved + STALL);
+            let patience = if nudged { STALL_NUDGED } else { STALL };
+            self.timers
+                .set(Timer::LinkStall, self.link_moved + patience);
         } else {
             self.timers.stop(Timer::LinkStall);
         }

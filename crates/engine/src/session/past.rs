@@ -12,6 +12,8 @@ use crate::ids::{LinkNo, PeerNo, PhaseId, TopicId, TurnNo};
 use crate::journal::{Entry, MoveCause};
 use crate::link::Speaker;
 
+use super::care::is_own_line;
+
 /// What the journal, and what hangs on it, says of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Past {
@@ -23,7 +25,9 @@ pub struct Past {
     pub link: Option<LinkNo>,
     /// The sum of the ledger.
     pub cost: MicroUsd,
-    /// Everything that was heard, in any order.
+    /// The last turn that has a number.
+    pub turn: Option<TurnNo>,
+    /// The conversation: everything that was heard, in any order, our own lines excepted.
     pub turns: Vec<PastTurn>,
     /// How its end came about, if it had come.
     pub end: PastEnd,
@@ -128,12 +132,17 @@ impl Past {
                         from_ms: *timeline_ms,
                     };
                 }
-                Entry::Turn(turn) => past.turns.push(PastTurn {
-                    turn: turn.turn,
-                    speaker: turn.speaker,
-                    start_ms: turn.start_ms,
-                    text: turn.text.clone(),
-                }),
+                Entry::Turn(turn) => {
+                    past.turn = past.turn.max(Some(turn.turn));
+                    if !is_own_line(&turn.item) {
+                        past.turns.push(PastTurn {
+                            turn: turn.turn,
+                            speaker: turn.speaker,
+                            start_ms: turn.start_ms,
+                            text: turn.text.clone(),
+                        });
+                    }
+                }
                 Entry::Charged { charges } => {
                     past.cost = charges
                         .iter()

@@ -200,6 +200,7 @@ impl Session {
         self.latency.forget();
         self.talk.wanted = None;
         self.talk.overdue = false;
+        self.trust_hearing();
         self.phases.pause(self.now);
         for timer in [
             Timer::PhaseTarget,
@@ -257,13 +258,13 @@ impl Session {
             },
             out,
         );
-        self.go_on();
+        self.go_on(Purpose::Return);
     }
 
     /// Wishes the interviewer to go on after an interruption. The greeting is said again only if nobody heard any of it.
-    pub(super) fn go_on(&mut self) {
+    pub(super) fn go_on(&mut self, how: Purpose) {
         self.talk.want(if self.latency.was_heard() {
-            Purpose::Resume
+            how
         } else {
             Purpose::Greeting
         });

@@ -162,7 +162,11 @@ fn tools(plan: &Plan) -> Vec<Tool> {
 /// from an answer.
 pub(crate) fn also(plan: &Plan, purpose: Purpose, last: Option<Speaker>) -> Option<String> {
     Some(match purpose {
-        Purpose::Plain => return None,
+        Purpose::Plain | Purpose::Nudge => return None,
+        Purpose::Unheard => {
+            "You did not hear what the participant just said. Say that you did not catch it, and ask to hear it again."
+                .to_owned()
+        }
         Purpose::Silence { nth } => {
             let prompt = if nth <= 1 {
                 SILENCE_FIRST
@@ -173,11 +177,19 @@ pub(crate) fn also(plan: &Plan, purpose: Purpose, last: Option<Speaker>) -> Opti
         }
         Purpose::Repeat => "Repeat your last question in the same words.".to_owned(),
         Purpose::Resume if last == Some(Speaker::Participant) => {
-            "The connection was interrupted. Welcome the participant back in a few words, then go on from what was said."
-                .to_owned()
+            "The connection was interrupted. Go on from what was said.".to_owned()
         }
         Purpose::Resume => {
             "The connection was interrupted. Repeat your last question in the same words."
+                .to_owned()
+        }
+        Purpose::Return if last == Some(Speaker::Participant) => {
+            "The connection was interrupted. Welcome the participant back in a few words, then go on from what was said."
+                .to_owned()
+        }
+        Purpose::Return => {
+            "The connection was interrupted. Welcome the participant back in a few words, then repeat your last question \
+             in the same words."
                 .to_owned()
         }
         Purpose::AfterMove => {

@@ -23,6 +23,7 @@ impl Session {
         if self.state() == State::Active {
             self.make_due_change(out);
         }
+        self.renew(out);
         if self.state() == State::Active {
             self.instruct(out);
         }
@@ -33,6 +34,7 @@ impl Session {
             self.watch_playout();
             self.watch_transcripts();
             self.watch_silence();
+            self.watch_dead_air();
         }
     }
 
@@ -51,7 +53,7 @@ impl Session {
     }
 
     /// A settled moment: nothing generating or owed, nothing playing, nobody speaking.
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         self.talk.is_settled()
             && self.playout.is_empty()
             && !self.speech.is_open()

@@ -31,12 +31,7 @@ impl Session {
         session.peer_latest = past.peer.unwrap_or(PeerNo(0));
         session.talk.link = past.link.unwrap_or(LinkNo(0));
         session.meter.restore(past.cost);
-        session.turn_latest = past
-            .turns
-            .iter()
-            .map(|turn| turn.turn)
-            .max()
-            .unwrap_or(TurnNo(0));
+        session.turn_latest = past.turn.unwrap_or(TurnNo(0));
         let was_heard = |turn: &PastTurn| turn.speaker == Speaker::Interviewer;
         if past.turns.iter().any(was_heard) {
             session.latency = Latency::restored();

@@ -14,6 +14,18 @@ use super::playout::TEXT_MAX_BYTES;
 /// How long before the vendor's news of speech our voice activity may have heard it begin.
 const START_WITHIN: Duration = Duration::from_secs(2);
 
+/// The same while a new link is given what was said before it was ready: media keeps ten seconds of that.
+const START_WITHIN_LATE: Duration = Duration::from_secs(12);
+
+/// Whether the link hears the participant as it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hears {
+    /// It does.
+    Now,
+    /// It is given what was said while it was opened.
+    Later,
+}
+
 /// How long the words of a turn may take after it ended, or after its last words. Transcripts take one or two seconds;
 /// chosen by feel so that a slow one is not lost and a session is not held up.
 pub(crate) const TRANSCRIPT_WAIT: Duration = Duration::from_secs(15);
@@ -117,17 +129,29 @@ impl Speech {
     }
 
     /// Begins a turn. Its start is the nearest one that our voice activity heard, if that is recent and not another turn's.
-    pub(crate) fn begin(&mut self, now: Mono, item: ItemId, turn: TurnNo, phase: usize) {
-        let earliest = now - START_WITHIN;
-        let heard = self
-            .activity
-            .iter()
-            .rev()
-            .map(|stretch| stretch.start)
-            .find(|start| *start <= now);
-        let start = heard
-            .filter(|start| *start >= earliest && self.last_start.is_none_or(|last| *start > last))
-            .unwrap_or(now);
+    /// A link that hears later is told of the oldest such speech first.
+    pub(crate) fn begin(
+        &mut self,
+        now: Mono,
+        item: ItemId,
+        turn: TurnNo,
+        phase: usize,
+        hears: Hears,
+    ) {
+        let starts = || {
+            let starts = self.activity.iter().map(|stretch| stretch.start);
+            starts.filter(|start| *start <= now)
+        };
+        let is_free = |start: &Mono| self.last_start.is_none_or(|last| *start > last);
+        let start = match hears {
+            Hears::Now => starts()
+                .next_back()
+                .filter(|start| *start >= now - START_WITHIN && is_free(start)),
+            Hears::Later => {
+                starts().find(|start| *start >= now - START_WITHIN_LATE && is_free(start))
+            }
+        };
+        let start = start.unwrap_or(now);
         self.last_start = Some(start);
         if self.open.len() >= OPEN_MAX
             && let Some(oldest) = self.open.first_mut()

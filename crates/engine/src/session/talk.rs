@@ -8,8 +8,12 @@ use crate::ids::{CallId, LinkNo, ResponseId};
 /// What a response that we ask for is for. Later ones matter more: of two wishes the later in this list stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
+    /// To answer a turn that the vendor did not begin to answer by itself.
+    Nudge,
     /// To say something after a tool result.
     Plain,
+    /// To have said again what the vendor did not hear.
+    Unheard,
     /// To prompt a silent participant.
     Silence {
         /// First or second time.
@@ -17,8 +21,10 @@ pub(crate) enum Purpose {
     },
     /// To say the last question again.
     Repeat,
-    /// To go on after an interruption of the connection.
+    /// To go on after the link was lost.
     Resume,
+    /// To go on with a participant who was away.
+    Return,
     /// To open a new phase.
     AfterMove,
     /// To greet.
@@ -196,8 +202,11 @@ impl Talk {
                 self.overtaken = None;
                 return Some(asked.purpose);
             }
-            self.overtaken = Some(asked);
-            self.want(asked.purpose);
+            // The answer that was asked for once more has come.
+            if asked.purpose != Purpose::Nudge {
+                self.overtaken = Some(asked);
+                self.want(asked.purpose);
+            }
             return None;
         }
         let late = self.overtaken.take_if(|asked| Some(asked.tag) == tag)?;

@@ -18,6 +18,12 @@ pub enum Timer {
     Answer,
     /// A request to speak was refused: it is made again.
     SayAgain,
+    /// The interviewer owes words, and nobody has been heard for seconds: the participant is told why.
+    DeadAir,
+    /// The participant was heard here, and the vendor has not noticed.
+    Deaf,
+    /// The link nears the age at which the vendor ends it.
+    Renew,
     /// Media owes the end of an utterance that must be over by now.
     Playout,
     /// The words of a participant's turn have not come: the turn is written down without them.
@@ -44,13 +50,16 @@ pub enum Timer {
 
 impl Timer {
     /// All timers, in the order in which they fire if due at the same moment.
-    pub const ALL: [Timer; 17] = [
+    pub const ALL: [Timer; 20] = [
         Timer::Join,
         Timer::LinkOpen,
         Timer::LinkRetry,
         Timer::LinkStall,
         Timer::Answer,
         Timer::SayAgain,
+        Timer::DeadAir,
+        Timer::Deaf,
+        Timer::Renew,
         Timer::Playout,
         Timer::Transcript,
         Timer::PhaseTarget,
@@ -74,6 +83,9 @@ impl Timer {
             Timer::LinkStall => "link_stall",
             Timer::Answer => "answer",
             Timer::SayAgain => "say_again",
+            Timer::DeadAir => "dead_air",
+            Timer::Deaf => "deaf",
+            Timer::Renew => "renew",
             Timer::Playout => "playout",
             Timer::Transcript => "transcript",
             Timer::PhaseTarget => "phase_target",
@@ -89,7 +101,7 @@ impl Timer {
     }
 }
 
-/// The deadline of each timer, if it runs. Seventeen words: a scan is faster than any heap.
+/// The deadline of each timer, if it runs. Twenty words: a scan is faster than any heap.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TimerTable {
     at: [Option<Mono>; Timer::ALL.len()],

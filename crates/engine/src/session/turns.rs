@@ -7,6 +7,7 @@ use crate::link::Speaker;
 use crate::session::{Notice, Output, Session};
 use crate::time::Mono;
 
+use super::care::is_own_line;
 use super::playout::{Sound, Utterance, Words, split_heard};
 use super::speech::{Spoken, Transcript};
 use super::{Remembered, journal, tell};
@@ -114,7 +115,7 @@ impl Session {
     }
 
     fn write_turn(&mut self, turn: Turn, out: &mut Vec<Output>) {
-        if !turn.text.is_empty() {
+        if !turn.text.is_empty() && !is_own_line(&turn.item) {
             self.history.push(Remembered {
                 start_ms: turn.start_ms,
                 turn: turn.turn,

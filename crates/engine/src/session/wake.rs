@@ -35,7 +35,13 @@ impl Session {
             Timer::Answer => {
                 self.talk.overdue = self.talk.answering && self.state() == State::Active;
                 self.talk.answering = false;
+                if self.talk.overdue {
+                    self.talk.want(Purpose::Nudge);
+                }
             }
+            Timer::DeadAir => self.on_dead_air(out),
+            Timer::Deaf => self.on_deaf(out),
+            Timer::Renew => self.on_age(),
             // Nothing but the wait ends here: `pump` does not speak while this timer runs.
             Timer::SayAgain => {}
             Timer::Playout => self.on_playout_overdue(out),

@@ -8,7 +8,7 @@ use engine::journal::{Entry, Outcome, Turn};
 use engine::link::{
     Capabilities, FaultCategory, LinkCommand, LinkConfig, LinkEvent, Patience, ResponseStatus,
 };
-use engine::plan::{Limits, Need, Next, Phase, Plan, Topic, Wording};
+use engine::plan::{HoldLine, Limits, Need, Next, Phase, Plan, Topic, Wording};
 use engine::session::{Input, MediaFact, Notice, Output, Request, Session, State, Timer};
 use engine::time::Mono;
 
@@ -18,6 +18,7 @@ pub(crate) const FULL: Capabilities = Capabilities {
     truncation: true,
     replace_instructions: true,
     token_usage: true,
+    link_max: None,
 };
 
 /// What Gemini Live can do.
@@ -26,6 +27,7 @@ pub(crate) const BARE: Capabilities = Capabilities {
     truncation: false,
     replace_instructions: false,
     token_usage: true,
+    link_max: None,
 };
 
 pub(crate) fn topic(id: &str, need: Need) -> Topic {
@@ -84,6 +86,10 @@ pub(crate) fn plan() -> Plan {
             ),
             phase("wrapup", vec![], &["end"]),
         ],
+        hold: HoldLine {
+            text: "One moment, please.".to_owned(),
+            audio_ms: 2_000,
+        },
         patience: Patience {
             silence_ms: 700,
             threshold_permille: 500,

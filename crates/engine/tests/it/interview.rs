@@ -6,7 +6,7 @@ use engine::cost::{Component, MicroUsd};
 use engine::journal::{Entry, Measure, Outcome, TurnEnding};
 use engine::link::{LinkCommand, LinkEvent, Speaker};
 use engine::plan::Plan;
-use engine::session::{Notice, Output, Request, State, Timer, prompt};
+use engine::session::{MediaFact, Notice, Output, Request, State, Timer, prompt};
 
 use crate::drive::*;
 
@@ -204,6 +204,10 @@ fn the_page_is_told_state_section_time_captions_and_cost() {
             }),
         ]
     );
+    // Somebody speaks, so that nothing else is said meanwhile.
+    let at = drive.now;
+    drive.media(MediaFact::SpeechStarted { at });
+    drive.link(LinkEvent::SpeechStarted { item: "u1".into() });
     assert_eq!(drive.wait(Duration::from_secs(5)), [Timer::Clock]);
     assert_eq!(
         drive.last,
@@ -217,12 +221,13 @@ fn the_page_is_told_state_section_time_captions_and_cost() {
         drive.last[1],
         Output::Tell(Notice::Cost { micro_usd: 16_000 })
     );
+    drive.link(LinkEvent::SpeechStopped { item: "u1".into() });
     drive
         .respond("greeting", "Hello there.", 1_000)
         .play_start("greeting");
     let caption = |text: &str, last| {
         Output::Tell(Notice::Caption {
-            turn: engine::ids::TurnNo(1),
+            turn: engine::ids::TurnNo(2),
             speaker: Speaker::Interviewer,
             text: text.into(),
             last,

@@ -161,8 +161,8 @@ fn a_vendor_that_heard_a_turn_and_says_nothing_at_all_is_stalled() {
     // One that goes on with the words of the turn is slow, not stalled.
     let mut drive = Drive::greeted(plan(), FULL);
     drive.speak("u1", 1_000);
-    for _ in 0..4 {
-        drive.wait_s(4).link(LinkEvent::TranscriptDelta {
+    for _ in 0..8 {
+        drive.wait_s(2).link(LinkEvent::TranscriptDelta {
             item: "u1".into(),
             text: "so ".to_owned(),
         });
@@ -267,6 +267,7 @@ fn a_vendor_that_reports_no_tokens_is_charged_by_time() {
         plan,
         Capabilities {
             token_usage: false,
+            link_max: None,
             ..FULL
         },
     );

@@ -6,6 +6,7 @@
 )]
 
 mod believing;
+mod care;
 mod drive;
 mod ends;
 mod enrich;

@@ -48,7 +48,7 @@ fn who_comes_back_goes_on_and_is_not_greeted_again() {
     assert!(kinds(&drive.all).ends_with(&["peer_up", "resumed"]));
     assert_eq!(
         said(&drive.all).last().unwrap(),
-        "The connection was interrupted. Repeat your last question in the same words."
+        "The connection was interrupted. Welcome the participant back in a few words, then repeat your last question in the same words."
     );
     assert_eq!(opened(&drive.all).len(), 1, "on the same link");
 }

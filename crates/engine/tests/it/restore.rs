@@ -73,7 +73,7 @@ fn who_comes_back_after_the_server_died_goes_on_where_it_was() {
     assert_eq!(drive.session.state(), State::Active);
     assert_eq!(
         said(&drive.all).last().unwrap(),
-        "The connection was interrupted. Repeat your last question in the same words."
+        "The connection was interrupted. Welcome the participant back in a few words, then repeat your last question in the same words."
     );
     drive
         .respond("b1", "How do you sell them?", 2_000)

@@ -17,14 +17,14 @@ pub(super) struct Receiver<T> {
 }
 
 /// What became of what was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent<T> {
     /// It is in the queue.
     Queued,
     /// It is in the queue, and the oldest was dropped for it.
     OldestDropped,
-    /// Nobody reads any more.
-    Closed,
+    /// Nobody reads any more: this is everything that was not read, oldest first.
+    Closed(VecDeque<T>),
 }
 
 struct Shared<T> {
@@ -53,7 +53,7 @@ impl<T> Shared<T> {
 /// Makes a queue that holds `capacity` items.
 pub(super) fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let queue = Mutex::new(Queue {
-        items: VecDeque::with_capacity(capacity),
+        items: VecDeque::new(),
         open: true,
     });
     let shared = Arc::new(Shared {
@@ -71,10 +71,11 @@ pub(super) fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 
 impl<T> Sender<T> {
     /// Adds an item at once, if need be in place of the oldest.
-    pub(super) fn send(&self, item: T) -> Sent {
+    pub(super) fn send(&self, item: T) -> Sent<T> {
         let mut queue = self.shared.lock();
         if !queue.open {
-            return Sent::Closed;
+            queue.items.push_back(item);
+            return Sent::Closed(std::mem::take(&mut queue.items));
         }
         let sent = if queue.items.len() < self.shared.capacity {
             Sent::Queued
@@ -147,13 +148,18 @@ mod tests {
     #[tokio::test]
     async fn each_side_learns_that_the_other_is_gone() {
         let (sender, mut receiver) = channel(2);
-        sender.send(1);
+        drop(sender.send(1));
         drop(sender);
         assert_eq!(receiver.recv().await, Some(1));
         assert_eq!(receiver.recv().await, None);
         let (sender, receiver) = channel(2);
+        assert_eq!(sender.send(1), Sent::Queued);
         drop(receiver);
-        assert_eq!(sender.send(1), Sent::Closed);
+        assert_eq!(
+            sender.send(2),
+            Sent::Closed([1, 2].into()),
+            "nothing unread is lost"
+        );
     }
 
     #[tokio::test]

@@ -40,8 +40,8 @@ const FLUSH_AFTER: Duration = Duration::from_millis(100);
 const PLAYED_WITHIN: Duration = Duration::from_secs(1);
 /// Commands on their way to the link.
 pub(super) const ORDERS: usize = 256;
-/// Participant audio waiting for the link, in frames of 20 ms: two seconds, as long as a slow connect.
-pub(super) const HEARD: usize = 100;
+/// Participant audio waiting for the link, in frames of 20 ms: ten seconds, what is said while a link is opened again.
+pub(super) const HEARD: usize = 500;
 
 /// The participant, on the way to the provider.
 pub(super) struct Heard {

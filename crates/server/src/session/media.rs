@@ -4,6 +4,7 @@
 //! drops its oldest, towards the session facts either fit or the session fails, towards the recorder chunks either fit or
 //! are counted as lost.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::fresh;
-use super::link::Heard;
+use super::link::{HEARD, Heard};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::udp::{Inbound, Net, Route};
@@ -137,6 +138,8 @@ struct Running {
     orders: Orders,
     out: Vec<DeskOutput>,
     heard: Option<fresh::Sender<Heard>>,
+    /// What the participant said while there was no link, newest last: the next one hears it.
+    unheard: VecDeque<Heard>,
     /// When the peer is closed after an order to do so.
     close_at: Option<(PeerNo, Instant)>,
     /// When the task ends, once the recording is finished.
@@ -154,6 +157,7 @@ impl MediaTask {
             orders: Orders::Open,
             out: Vec::new(),
             heard: None,
+            unheard: VecDeque::new(),
             close_at: None,
             end_at: None,
             first_spoken: None,
@@ -210,7 +214,7 @@ impl Running {
         let now = Instant::now();
         match order {
             Order::Accept { peer, sdp, reply } => self.accept(now, peer, &sdp, reply),
-            Order::Listen(heard) => self.heard = Some(heard),
+            Order::Listen(heard) => self.listen(heard),
             Order::Cut => self.task.desk.cut(now, &mut self.out),
             Order::DropUtterance(item) => self.task.desk.drop_utterance(&item),
             Order::Tell(text) => self.task.desk.send_text(now, &text, &mut self.out),
@@ -227,6 +231,7 @@ impl Running {
                 self.carry_out(now);
                 self.task.chunks = None;
                 self.heard = None;
+                self.unheard = VecDeque::new();
                 self.end_at = Some(now + LINGER);
             }
         }
@@ -353,12 +358,37 @@ impl Running {
     }
 
     fn hear(&mut self, pcm: Vec<i16>, at: Instant) {
-        let Some(heard) = &self.heard else { return };
-        match heard.send(Heard { pcm, at }) {
+        let frame = Heard { pcm, at };
+        let Some(heard) = &self.heard else {
+            return self.keep_unheard([frame]);
+        };
+        match heard.send(frame) {
             fresh::Sent::Queued => {}
             fresh::Sent::OldestDropped => self.dropped("audio_in"),
-            fresh::Sent::Closed => self.heard = None,
+            fresh::Sent::Closed(unread) => {
+                self.heard = None;
+                self.keep_unheard(unread);
+            }
         }
+    }
+
+    fn keep_unheard(&mut self, frames: impl IntoIterator<Item = Heard>) {
+        if self.end_at.is_some() {
+            return;
+        }
+        self.unheard.extend(frames);
+        while self.unheard.len() > HEARD {
+            self.unheard.pop_front();
+            self.dropped("audio_in");
+        }
+    }
+
+    fn listen(&mut self, heard: fresh::Sender<Heard>) {
+        for frame in std::mem::take(&mut self.unheard) {
+            // It holds as much as is kept, and it is empty.
+            drop(heard.send(frame));
+        }
+        self.heard = Some(heard);
     }
 
     fn text(&mut self, text: String) {

@@ -86,6 +86,9 @@ fn words(code: &str) -> &'static str {
             "The interviewer cannot be reached right now. This is not your fault. Please wait a moment; if nothing \
              happens, come back later with the same link."
         }
+        "provider_slow" => {
+            "The interviewer is taking longer than it should. This is not your fault: please wait a moment."
+        }
         "provider_away" => {
             "The interviewer cannot be reached for now. This is not your fault and your answers are saved: come back later \
              with the same link, and you go on where you stopped."

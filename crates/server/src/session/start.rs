@@ -126,6 +126,7 @@ impl Registry {
         let recorder = inner.tasks.spawn(recorder.run());
         let task = SessionTask {
             session_id: session_id.clone(),
+            language: start.plan.language.clone(),
             session: Session::restore(
                 parts.clock.now(),
                 start.plan,

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::ids::{LinkNo, PeerNo, SessionId};
+use engine::ids::{ItemId, LinkNo, PeerNo, SessionId};
 use engine::journal::{Measure, Outcome};
 use engine::link::{FaultCategory, LinkCommand, LinkEvent};
 use engine::session::{Input, MediaFact, Notice, Output, Request, Session};
@@ -92,6 +92,8 @@ pub(super) struct SessionTask {
     pub(super) session_id: SessionId,
     /// Decides.
     pub(super) session: Session,
+    /// What the interview is held in (BCP 47).
+    pub(super) language: String,
     /// Its study, for the words at the end.
     pub(super) study: Arc<Study>,
     /// What was decided and is not carried out yet.
@@ -290,11 +292,29 @@ impl SessionTask {
                         drop(orders.try_send(link::Order::Close));
                     }
                 }
+                Output::PlayHold { item } => self.play_hold(item)?,
                 Output::Tell(notice) => self.tell(&notice)?,
                 Output::Measure { measure, ms } => self.measure(measure, ms),
                 Output::ClosePeer { peer } => self.order(media::Order::ClosePeer(peer))?,
                 Output::Park => return Err(Ending::Parked),
                 Output::Finish { outcome } => return Err(Ending::Finished(outcome)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands a line of our own to media, as a link hands over the model's.
+    fn play_hold(&self, item: ItemId) -> Result<(), Ending> {
+        let pcm = crate::hold::pcm(&self.language, self.provider.profile.input_rate_hz);
+        let audio = media::Spoken::Audio {
+            item: item.clone(),
+            pcm,
+            at: Instant::now(),
+        };
+        for spoken in [audio, media::Spoken::Done { item }] {
+            // Full: there is a second's worth of interviewer audio in it, so nobody is waiting for this.
+            if let Err(mpsc::error::TrySendError::Closed(_)) = self.spoken.try_send(spoken) {
+                return Err(Ending::Failed("the media task failed"));
             }
         }
         Ok(())

@@ -222,3 +222,39 @@ async fn a_disk_that_takes_no_recording_stops_nothing_and_what_was_kept_is_writt
     house.idle().await;
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stalled_provider_is_explained_aloud_and_replaced() {
+    let stall = SimConfig {
+        faults: vec![Fault {
+            when: When::Connection(1),
+            kind: FaultKind::Stall,
+        }],
+        ..SimConfig::instant()
+    };
+    let house = house(stall).await;
+    let (id, _) = house.invite().await;
+    let mut caller = Caller::join(&house, &id).await.unwrap();
+    loop {
+        let caption = caller.until_type("caption").await;
+        if caption["text"].as_str().unwrap().starts_with("One moment") {
+            break;
+        }
+    }
+    caller.hears_more(25).await;
+    // The greeting, from the second link.
+    loop {
+        let caption = caller.until_type("caption").await;
+        if !caption["text"].as_str().unwrap().starts_with("One moment") {
+            break;
+        }
+    }
+    house.app().registry.end(&id).await.unwrap();
+    caller.until_type("ended").await;
+    house.ended(&id).await;
+    let journal = house.journal(&id).await;
+    let links = journal.iter().filter(|row| row.kind == "link_up").count();
+    assert_eq!(links, 2, "{journal:?}");
+    house.idle().await;
+    house.close().await;
+}

@@ -100,6 +100,11 @@ pub fn reply(request: &Request<'_>) -> Reply {
             }
         }
         Command::RepeatQuestion => mind.say(mind.last_question()),
+        Command::WelcomeAndRepeat => {
+            mind.say(Some(phrases.welcome_back.to_owned()));
+            mind.say(mind.last_question());
+        }
+        Command::AskAgain => mind.say(Some(phrases.repeat.to_owned())),
         Command::BeginPhase => {
             mind.say(Some(mind.transition().to_owned()));
             mind.say(mind.next_question());

@@ -58,6 +58,7 @@ pub(crate) struct Reference {
     cost: i64,
     used: u64,
     charged: u64,
+    held: Option<Mono>,
     finished: bool,
     parked: bool,
 }
@@ -100,6 +101,7 @@ impl Reference {
             cost: 0,
             used: 0,
             charged: 0,
+            held: None,
             finished: false,
             parked: false,
         }
@@ -300,6 +302,16 @@ impl Reference {
                     "the journal is written before the world is told"
                 );
                 self.captions.push(*turn);
+            }
+            Output::PlayHold { .. } => {
+                assert_eq!(
+                    self.state,
+                    State::Active,
+                    "nobody is told to wait who is not there"
+                );
+                let since = self.held.map(|held| now.since(held));
+                assert!(since.is_none_or(|since| since >= Duration::from_secs(30)));
+                self.held = Some(now);
             }
             // If a timer ended the session in the step of an offer, the offer was not seen.
             Output::ClosePeer { peer } => assert!(peer.0 <= self.peer),

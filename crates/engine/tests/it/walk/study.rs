@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::cost::{Component, MicroUsd, Prices};
 use engine::link::Patience;
-use engine::plan::{Limits, Need, Next, Phase, Plan, Topic, Wording};
+use engine::plan::{HoldLine, Limits, Need, Next, Phase, Plan, Topic, Wording};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, seedable, good enough to walk with.
 pub(crate) struct Prng(pub(crate) u64);
@@ -46,6 +46,10 @@ pub(crate) fn draw(rng: &mut Prng) -> Plan {
         greeting: "Hello.".to_owned(),
         closing: "Goodbye.".to_owned(),
         phases: (0..3).map(|place| phase(rng, place)).collect(),
+        hold: HoldLine {
+            text: "One moment, please.".to_owned(),
+            audio_ms: 2_000,
+        },
         patience: Patience {
             silence_ms: 700,
             threshold_permille: 500,

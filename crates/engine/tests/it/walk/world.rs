@@ -114,6 +114,10 @@ impl World {
             truncation: !self.rng.once_in(3),
             replace_instructions: true,
             token_usage: !self.rng.once_in(4),
+            link_max: self
+                .rng
+                .once_in(2)
+                .then(|| Duration::from_secs(40 + self.rng.below(300))),
         };
         (study::draw(&mut self.rng), capabilities)
     }
@@ -179,6 +183,7 @@ impl World {
                         }
                     }
                 }
+                Output::PlayHold { item } => self.queue.push_back((item.clone(), false)),
                 Output::DropUtterance { item } => {
                     self.queue.retain(|(queued, _)| queued != item);
                     self.dropped.push(item.clone());

@@ -10,6 +10,8 @@ pub struct Phrases {
     pub probes: &'static [&'static str],
     /// Asks for the answer again.
     pub repeat: &'static str,
+    /// Welcomes back whoever was away, before the last question.
+    pub welcome_back: &'static str,
     /// Leads into a phase of this id.
     pub transitions: &'static [(&'static str, &'static str)],
     /// Leads into any phase.
@@ -52,6 +54,7 @@ static ENGLISH: Phrases = Phrases {
         "If you could change one thing about it, what would it be?",
     ],
     repeat: "I'm sorry, I did not catch that. Could you say it again?",
+    welcome_back: "Welcome back. Your connection dropped for a moment, but nothing was lost. Let me repeat the last question.",
     transitions: &[
         (
             "exploration",
@@ -80,6 +83,7 @@ static SPANISH: Phrases = Phrases {
         "¿Recuerda algún ejemplo reciente?",
     ],
     repeat: "Perdone, no le he oído bien. ¿Puede repetirlo?",
+    welcome_back: "Me alegra que haya vuelto. Se cortó la conexión un momento, pero no se ha perdido nada. Le repito la última pregunta.",
     transitions: &[],
     transition: "Entiendo, gracias.",
 };
@@ -91,6 +95,7 @@ static FRENCH: Phrases = Phrases {
         "Avez-vous un exemple récent en tête ?",
     ],
     repeat: "Pardon, je n'ai pas bien entendu. Pouvez-vous répéter ?",
+    welcome_back: "Bon retour parmi nous. La connexion a été coupée quelques secondes, mais rien n'est perdu. Je répète la dernière question.",
     transitions: &[],
     transition: "Je vois, merci.",
 };
@@ -102,6 +107,7 @@ static JAPANESE: Phrases = Phrases {
         "最近の例はありますか。",
     ],
     repeat: "すみません、よく聞こえませんでした。もう一度お願いできますか。",
+    welcome_back: "おかえりなさい。少しの間、接続が切れましたが、お話は残っています。もう一度、質問を繰り返します。",
     transitions: &[],
     transition: "なるほど、わかりました。",
 };

@@ -192,6 +192,10 @@ pub enum Command {
     },
     /// Say the last question again.
     RepeatQuestion,
+    /// Welcome the participant back, then say the last question again.
+    WelcomeAndRepeat,
+    /// Ask for what was not heard.
+    AskAgain,
     /// Begin a new phase: one transition and its first question.
     BeginPhase,
 }
@@ -221,8 +225,15 @@ impl Command {
                 then: then(&also[end + 1..].to_lowercase()),
             };
         }
+        let welcome = lower.contains("welcome the participant back");
         if lower.contains("repeat your last question") {
-            Command::RepeatQuestion
+            if welcome {
+                Command::WelcomeAndRepeat
+            } else {
+                Command::RepeatQuestion
+            }
+        } else if lower.contains("did not hear") {
+            Command::AskAgain
         } else if lower.contains("go on with the new phase") {
             Command::BeginPhase
         } else {
@@ -398,6 +409,18 @@ Time is short: finish this phase and call advance_phase.
                 "Go on with the new phase: say one short transition, then ask its first question."
             ),
             Command::BeginPhase
+        );
+        assert_eq!(
+            Command::parse(
+                "The connection was interrupted. Welcome the participant back in a few words, then repeat your last question in the same words."
+            ),
+            Command::WelcomeAndRepeat
+        );
+        assert_eq!(
+            Command::parse(
+                "You did not hear what the participant just said. Say that you did not catch it, and ask to hear it again."
+            ),
+            Command::AskAgain
         );
         assert_eq!(Command::parse(""), Command::GoOn);
     }
