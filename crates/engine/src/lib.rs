@@ -14,6 +14,7 @@
 
 pub mod cost;
 pub mod enrich;
+pub mod grant;
 pub mod ids;
 pub mod journal;
 pub mod link;

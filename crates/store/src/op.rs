@@ -49,6 +49,27 @@ pub(crate) struct ReopenSession {
     pub(crate) at_us: i64,
 }
 
+/// Issue a grant.
+pub(crate) struct IssueGrant {
+    pub(crate) session_id: SessionId,
+    pub(crate) next_hash: [u8; 32],
+    pub(crate) at_us: i64,
+}
+
+/// Use a grant up and issue the next one.
+pub(crate) struct RedeemGrant {
+    pub(crate) session_id: SessionId,
+    pub(crate) grant_hash: [u8; 32],
+    pub(crate) next_hash: [u8; 32],
+    pub(crate) at_us: i64,
+}
+
+/// Undo that.
+pub(crate) struct ReturnGrant {
+    pub(crate) grant_hash: [u8; 32],
+    pub(crate) next_hash: [u8; 32],
+}
+
 /// Write entries and what they project to.
 pub(crate) struct Append {
     pub(crate) session_id: SessionId,

@@ -211,6 +211,28 @@ pub struct SessionRow {
     pub report: ReportState,
 }
 
+/// When a grant was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redeemed {
+    /// By this call.
+    Now,
+    /// Before it, or there is no such grant of the session.
+    Before,
+}
+
+/// A grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRow {
+    /// SHA-256 of it. The grant itself is never kept.
+    pub grant_hash: [u8; 32],
+    /// The session that it opens.
+    pub session_id: SessionId,
+    /// When it was issued.
+    pub issued_at_us: i64,
+    /// When it was used, or a newer one took its place.
+    pub used_at_us: Option<i64>,
+}
+
 /// Which sessions to list, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionFilter {

@@ -4,6 +4,7 @@
 mod apply;
 mod codec;
 mod error;
+mod grants;
 mod jobs;
 mod journal;
 mod open;

@@ -1,5 +1,6 @@
 //! The handle that everyone else holds.
 
+mod grants;
 mod jobs;
 mod recordings;
 mod sessions;

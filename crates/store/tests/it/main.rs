@@ -8,6 +8,7 @@
 mod bench;
 mod crash;
 mod full;
+mod grants;
 mod grouping;
 mod jobs;
 mod opening;
