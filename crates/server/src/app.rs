@@ -66,6 +66,8 @@ pub struct App {
     pub clock: Clock,
     /// SHA-256 of the console token.
     pub console_token_hash: [u8; 32],
+    /// When this process had taken over what the last one left, in microseconds UTC.
+    pub began_at_us: i64,
     /// Off while starting and draining.
     pub readiness: Arc<Readiness>,
 }

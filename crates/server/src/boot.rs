@@ -89,7 +89,8 @@ pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<
     };
     let (net, net_thread) = Net::bind(&params, Arc::clone(&metrics))?;
     let media_addr = net.udp_addr();
-    let store = open_store(&config).await?;
+    let store = open_store(&config, &metrics).await?;
+    let began_at_us = store.now_us();
     let token = secrets::console_token(&config.http.console_token, &config.store.database)
         .context("the console token cannot be read or kept beside the database; check that folder's permissions")?;
     load_studies(&store, &config.studies.folder).await?;
@@ -119,6 +120,7 @@ pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<
         changes,
         clock,
         console_token_hash: secrets::hash(token.expose()),
+        began_at_us,
         readiness: Arc::new(Readiness::default()),
     });
     let http_stop = CancellationToken::new();
@@ -249,12 +251,24 @@ async fn serve_http(listener: TcpListener, app: Arc<App>, stop: CancellationToke
     }
 }
 
-async fn open_store(config: &Config) -> anyhow::Result<Store> {
+async fn open_store(config: &Config, metrics: &Metrics) -> anyhow::Result<Store> {
     let mut store_config = StoreConfig::new(&config.store.database, &config.store.recordings);
     NODE.clone_into(&mut store_config.node);
     let store = Store::open(store_config).await?;
     let released = store.release_own_leases(NODE).await?;
     let found = session::take_over(&store, NODE).await?;
+    let counted = |became, found: usize| {
+        metrics
+            .taken_over
+            .get_or_create(&[("became", became)])
+            .inc_by(u64::try_from(found).unwrap_or(u64::MAX));
+    };
+    counted("paused", found.paused);
+    counted("ended", found.ended);
+    metrics
+        .pauses
+        .get_or_create(&[("cause", "crash")])
+        .inc_by(u64::try_from(found.crashed).unwrap_or(u64::MAX));
     if released > 0 || found != session::Found::default() {
         tracing::warn!(
             paused = found.paused,

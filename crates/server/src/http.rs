@@ -6,6 +6,7 @@ mod auth;
 mod document;
 mod error;
 mod events;
+mod grant;
 mod limit;
 mod participation;
 mod probes;

@@ -75,6 +75,18 @@ metrics! {
     write_failures: Labelled = "write_failures", Family::default();
     #[doc = " Requests refused, by reason."]
     refused: Labelled = "refused", Family::default();
+    #[doc = " Interviews paused, by cause: their participant's connection went, another page replaced it, the provider stayed away, a deploy, a crash."]
+    pauses: Labelled = "pauses", Family::default();
+    #[doc = " Interviews that went on after a pause, by the way in which their participant came back."]
+    resumes: Labelled = "resumes", Family::default();
+    #[doc = " Interviews that were lost, by cause: nobody was back within the recovery window, or, after a pause that outlived its process, within the study's; the provider; a fault of ours. Who comes back later by the link counts in resumes as well."]
+    losses: Labelled = "losses", Family::default();
+    #[doc = " Offers refused because of their grant, by reason."]
+    grants_refused: Labelled = "grants_refused", Family::default();
+    #[doc = " Links built anew in an interview that had begun, tries included, by trigger: the participant's return, or the loss of the link before."]
+    rebuilds: Labelled = "rebuilds", Family::default();
+    #[doc = " Sessions of an earlier process found at the start, by what became of them: they wait for their participants, or their end was written."]
+    taken_over: Labelled = "taken_over", Family::default();
     #[doc = " Jobs that ended as dead letters."]
     dead_jobs: Counter = "dead_jobs", Counter::default();
 }
@@ -89,9 +101,19 @@ pub const DROPPED: &[&str] = &[
     "stale_fact",
 ];
 /// Kinds in `write_failures`.
-pub const WRITES: &[&str] = &["journal", "recording", "finish"];
+pub const WRITES: &[&str] = &["journal", "recording", "finish", "grant"];
 /// Reasons in `refused`.
 pub const REFUSALS: &[&str] = &["rate", "full", "link", "token", "offer", "body"];
+/// Causes in `pauses`.
+pub const PAUSES: &[&str] = &["connection", "replaced", "provider", "deploy", "crash"];
+/// Ways in `resumes`.
+pub const WAYS: &[&str] = &["grant", "link"];
+/// Causes in `losses`.
+pub const LOSSES: &[&str] = &["window", "study_window", "provider", "fault"];
+/// Triggers in `rebuilds`.
+pub const REBUILDS: &[&str] = &["return", "lost"];
+/// What became of sessions in `taken_over`.
+pub const TAKEN_OVER: &[&str] = &["paused", "ended"];
 
 impl Metrics {
     /// The text that Prometheus scrapes.
@@ -129,6 +151,13 @@ impl Metrics {
         fill(&self.dropped, "kind", DROPPED);
         fill(&self.write_failures, "kind", WRITES);
         fill(&self.refused, "reason", REFUSALS);
+        fill(&self.pauses, "cause", PAUSES);
+        fill(&self.resumes, "way", WAYS);
+        fill(&self.losses, "cause", LOSSES);
+        let reasons = engine::grant::Refusal::ALL.map(engine::grant::Refusal::name);
+        fill(&self.grants_refused, "reason", &reasons);
+        fill(&self.rebuilds, "trigger", REBUILDS);
+        fill(&self.taken_over, "became", TAKEN_OVER);
     }
 }
 

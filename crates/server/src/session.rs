@@ -26,9 +26,11 @@ mod registry;
 mod shard;
 mod start;
 mod supervise;
+mod tally;
 mod task;
 
 pub use leftovers::{Found, returnable_until, take_over, watch};
 pub use registry::{Accepted, MakeCodec, NotLive, OfferRefusal, Parts, Registry, Start};
 pub use shard::Shards;
 pub use supervise::{FINISH_RECORDING, after_end};
+pub use tally::Way;

@@ -198,7 +198,10 @@ export interface paths {
         post: {
             parameters: {
                 query?: never;
-                header?: never;
+                header?: {
+                    /** @description The grant of the answer before, to come back with; good once */
+                    "Colloquy-Grant"?: string | null;
+                };
                 path?: never;
                 cookie?: never;
             };
@@ -211,6 +214,8 @@ export interface paths {
                 /** @description SDP answer; `Location` names the peer */
                 201: {
                     headers: {
+                        /** @description The grant to come back with; missing if it could not be saved */
+                        "Colloquy-Grant"?: string;
                         [name: string]: unknown;
                     };
                     content: {
@@ -218,6 +223,15 @@ export interface paths {
                     };
                 };
                 400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The grant is unknown, used, expired or another session's; nothing has changed, and the link alone still opens */
+                401: {
                     headers: {
                         [name: string]: unknown;
                     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use engine::ids::PeerNo;
 use engine::session::{Request, State as SessionState};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::auth::Participant;
 use super::error::Problem;
+use super::grant::Entrance;
 use super::views::Participation;
 use crate::app::App;
 use crate::secrets::hash;
@@ -110,9 +111,13 @@ pub(super) async fn consent(
 
 /// Connect: an SDP offer with audio, answered by an SDP answer.
 #[utoipa::path(post, path = "/api/v1/participation/peers", tag = "participation", security(("link_secret" = [])),
+    params(("Colloquy-Grant" = Option<String>, Header, description = "The grant of the answer before, to come back with; good once")),
     request_body(content = String, content_type = "application/sdp"),
-    responses((status = 201, body = String, content_type = "application/sdp", description = "SDP answer; `Location` names the peer"),
-        (status = 400, body = Problem, content_type = "application/problem+json"), (status = 409, body = Problem, content_type = "application/problem+json"),
+    responses((status = 201, body = String, content_type = "application/sdp", description = "SDP answer; `Location` names the peer",
+            headers(("Colloquy-Grant" = String, description = "The grant to come back with; missing if it could not be saved"))),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "The grant is unknown, used, expired or another session's; nothing has changed, and the link alone still opens"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 410, body = Problem, content_type = "application/problem+json"), (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn offer(
@@ -150,20 +155,22 @@ pub(super) async fn offer(
         ))
     })?;
     let plan = study.plan(row.length, &row.language, app.prices_of(&profile)?);
-    let session_id = row.session_id.clone();
-    let accepted = app
-        .registry
-        .offer(
-            Start {
-                session_id,
-                study,
-                plan,
-                profile,
-            },
-            sdp,
-        )
-        .await
-        .map_err(|refusal| refused(&app, refusal))?;
+    let entrance = Entrance::find(&app, &row, &headers, plan.limits.recovery).await?;
+    let start = Start {
+        session_id: row.session_id.clone(),
+        study,
+        plan,
+        profile,
+        way: entrance.way(),
+    };
+    let accepted = match app.registry.offer(start, sdp).await {
+        Ok(accepted) => accepted,
+        Err(refusal) => {
+            entrance.give_back(&app).await;
+            return Err(refused(&app, refusal));
+        }
+    };
+    let grant = AppendHeaders(entrance.next(&app, &row).await);
     let location = format!("/api/v1/participation/peers/{}", accepted.peer);
     let etag = format!("\"{}\"", accepted.peer);
     let headers = [
@@ -171,7 +178,7 @@ pub(super) async fn offer(
         (header::LOCATION, location),
         (header::ETAG, etag),
     ];
-    Ok((StatusCode::CREATED, headers, accepted.sdp).into_response())
+    Ok((StatusCode::CREATED, headers, grant, accepted.sdp).into_response())
 }
 
 /// Hang up. A connection that is gone already is no mistake: the server may have closed it first.

@@ -104,6 +104,8 @@ pub async fn returnable_until(
 pub struct Found {
     /// Sessions that wait for their participants.
     pub paused: usize,
+    /// Of these: the last process died while they were running.
+    pub crashed: usize,
     /// Sessions whose end was not written to its end.
     pub ended: usize,
 }
@@ -127,6 +129,7 @@ pub async fn take_over(store: &Store, node: &str) -> Result<Found, StoreError> {
                     .append(id, epoch, vec![Entry::Paused { timeline_ms }])
                     .await?;
                 found.paused += 1;
+                found.crashed += 1;
             }
             State::Closing | State::Ended => {
                 finish(store, &row, node).await?;
@@ -196,6 +199,10 @@ async fn end_lapsed(app: &App, node: &str) -> anyhow::Result<()> {
             continue;
         };
         finish(&app.store, &row, node).await?;
+        app.metrics
+            .losses
+            .get_or_create(&[("cause", "study_window")])
+            .inc();
         tracing::info!(session.id = %row.session_id, "nobody came back within the study's window; the interview is ended as partial");
         app.changed(&row.session_id);
     }

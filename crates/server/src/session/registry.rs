@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::link;
 use super::shard::Shards;
+use super::tally::Way;
 use super::task::Command;
 use crate::app::Change;
 use crate::clock::Clock;
@@ -46,6 +47,8 @@ pub struct Start {
     pub plan: Plan,
     /// The provider profile that was chosen for it.
     pub profile: Profile,
+    /// By what its participant comes.
+    pub way: Way,
 }
 
 /// An offer was accepted.
@@ -233,7 +236,7 @@ impl Registry {
     pub async fn offer(&self, start: Start, sdp: String) -> Result<Accepted, OfferRefusal> {
         loop {
             match self.find(&start.session_id)? {
-                Found::Live(commands) => return again(&commands, sdp).await,
+                Found::Live(commands) => return again(&commands, sdp, start.way).await,
                 Found::Starting(mut over) => {
                     // The sender is dropped when the other offer was answered.
                     if timeout(ANSWERED_WITHIN, over.changed()).await.is_err() {
@@ -287,6 +290,12 @@ impl Registry {
             Ok(Found::Free(slot, over)) => Some((slot, over)),
             Ok(Found::Live(_) | Found::Starting(_)) | Err(_) => None,
         }
+    }
+
+    /// Whether this session runs here, or is starting or ending.
+    #[must_use]
+    pub fn has(&self, id: &SessionId) -> bool {
+        self.inner.sessions().contains_key(id)
     }
 
     /// How many sessions there are, starting and ending ones included.
@@ -387,11 +396,15 @@ impl Registry {
     }
 }
 
-async fn again(commands: &mpsc::Sender<Command>, sdp: String) -> Result<Accepted, OfferRefusal> {
+async fn again(
+    commands: &mpsc::Sender<Command>,
+    sdp: String,
+    way: Way,
+) -> Result<Accepted, OfferRefusal> {
     let (reply, answer) = oneshot::channel();
     let asked = async {
         commands
-            .send(Command::Offer { sdp, reply })
+            .send(Command::Offer { sdp, way, reply })
             .await
             .map_err(|_| OfferRefusal::Ended)?;
         answer.await.map_err(|_| OfferRefusal::Ended)?

@@ -142,6 +142,7 @@ impl Registry {
                 Arc::clone(&parts.metrics),
             ),
             peer,
+            way: start.way,
             commands,
             reports: media.reports,
             events,

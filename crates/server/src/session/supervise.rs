@@ -102,6 +102,10 @@ impl Supervised {
             Ending::Finished(_) => task.count_stale(),
             Ending::Failed(_) => {
                 tracing::error!(session.id = %session_id, ?ending, outcome = outcome.name(), "a session was ended from outside");
+                task.metrics
+                    .losses
+                    .get_or_create(&[("cause", "fault")])
+                    .inc();
                 task.tell_failure(outcome);
             }
             Ending::Parked | Ending::Stopped => {}

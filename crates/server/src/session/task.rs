@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::outbox::{Outbox, Stuck};
 use super::registry::{Accepted, MakeCodec, OfferRefusal, Tasks};
 use super::shard::Seat;
+use super::tally::{Tally, Way};
 use super::{fresh, link, media, notice};
 use crate::app::Change;
 use crate::clock::Clock;
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Offer {
         /// The offer.
         sdp: String,
+        /// By what the participant comes.
+        way: Way,
         /// Gets the answer.
         reply: oneshot::Sender<Result<Accepted, OfferRefusal>>,
     },
@@ -100,6 +103,8 @@ pub(super) struct SessionTask {
     pub(super) outbox: Outbox,
     /// The newest peer's number.
     pub(super) peer: PeerNo,
+    /// By what the newest peer came.
+    pub(super) way: Way,
     /// From HTTP handlers.
     pub(super) commands: mpsc::Receiver<Command>,
     /// From the media task.
@@ -218,7 +223,8 @@ impl SessionTask {
 
     fn command(&mut self, command: Command, decided: &mut Vec<Output>) -> Result<(), Ending> {
         match command {
-            Command::Offer { sdp, reply } => {
+            Command::Offer { sdp, way, reply } => {
+                self.way = way;
                 let peer = self.peer.next();
                 self.peer = peer;
                 let (answer_in, answer) = oneshot::channel();
@@ -267,8 +273,10 @@ impl SessionTask {
 
     /// One fact in; what it means, out.
     fn apply(&mut self, input: Input, decided: &mut Vec<Output>) -> Result<(), Ending> {
+        let tally = Tally::new(&input, self.session.state(), self.way);
         self.session.handle(self.clock.now(), input, decided);
         for output in decided.drain(..) {
+            tally.count(&output, &self.metrics);
             if matches!(output, Output::CutPlayout) {
                 self.order(media::Order::Cut)?;
             } else if let Output::DropUtterance { item } = output {

@@ -14,7 +14,7 @@ use server::app::App;
 use server::boot::{self, Running};
 use server::config::Config;
 use server::secrets;
-use server::session::{OfferRefusal, Start};
+use server::session::{OfferRefusal, Start, Way};
 use sim::provider::SimConfig;
 use store::{JournalRow, Length, NewSession, NewStudy, ReportState, SessionRow};
 use tempfile::TempDir;
@@ -186,6 +186,7 @@ impl House {
             study,
             plan,
             profile,
+            way: Way::Link,
         }
     }
 
