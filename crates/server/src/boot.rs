@@ -66,14 +66,18 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
 /// # Errors
 /// Whatever keeps the server from starting, with a remedy.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
-    start_with(config, providers::codec).await
+    start_with(config, providers::codec, store::Clock::System).await
 }
 
-/// Like [`start`], with codecs of one's own.
+/// Like [`start`], with codecs and a wall clock of one's own.
 ///
 /// # Errors
 /// Whatever keeps the server from starting, with a remedy.
-pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<Running> {
+pub async fn start_with(
+    mut config: Config,
+    codec: MakeCodec,
+    wall: store::Clock,
+) -> anyhow::Result<Running> {
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::start();
     let (profiles, prices) = provider_data(&config)?;
@@ -89,7 +93,7 @@ pub async fn start_with(mut config: Config, codec: MakeCodec) -> anyhow::Result<
     };
     let (net, net_thread) = Net::bind(&params, Arc::clone(&metrics))?;
     let media_addr = net.udp_addr();
-    let store = open_store(&config, &metrics).await?;
+    let store = open_store(&config, wall, &metrics).await?;
     let began_at_us = store.now_us();
     let token = secrets::console_token(&config.http.console_token, &config.store.database)
         .context("the console token cannot be read or kept beside the database; check that folder's permissions")?;
@@ -251,9 +255,14 @@ async fn serve_http(listener: TcpListener, app: Arc<App>, stop: CancellationToke
     }
 }
 
-async fn open_store(config: &Config, metrics: &Metrics) -> anyhow::Result<Store> {
+async fn open_store(
+    config: &Config,
+    wall: store::Clock,
+    metrics: &Metrics,
+) -> anyhow::Result<Store> {
     let mut store_config = StoreConfig::new(&config.store.database, &config.store.recordings);
     NODE.clone_into(&mut store_config.node);
+    store_config.clock = wall;
     let store = Store::open(store_config).await?;
     let released = store.release_own_leases(NODE).await?;
     let found = session::take_over(&store, NODE).await?;

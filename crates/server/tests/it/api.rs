@@ -2,6 +2,7 @@
 
 mod console;
 mod general;
+mod grant;
 mod limits;
 mod participant;
 

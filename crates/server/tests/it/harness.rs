@@ -16,7 +16,9 @@ use server::config::Config;
 use server::secrets;
 use server::session::{OfferRefusal, Start, Way};
 use sim::provider::SimConfig;
-use store::{JournalRow, Length, NewSession, NewStudy, ReportState, SessionRow};
+use store::{
+    Clock, JournalRow, Length, ManualClock, NewSession, NewStudy, ReportState, SessionRow,
+};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
@@ -35,6 +37,7 @@ pub(crate) struct House {
     pub(crate) running: Running,
     pub(crate) folder: TempDir,
     simulator: CancellationToken,
+    wall: Clock,
 }
 
 /// Boots a server whose provider behaves as told.
@@ -44,6 +47,17 @@ pub(crate) async fn house(provider: SimConfig) -> House {
 
 /// Boots a server with an adjusted configuration.
 pub(crate) async fn house_with(provider: SimConfig, adjust: impl FnOnce(&mut Config)) -> House {
+    house_in(provider, Clock::System, adjust).await
+}
+
+/// Boots a server on whose wall the time can be set, and gives the clock.
+pub(crate) async fn house_with_clock(provider: SimConfig) -> (House, ManualClock) {
+    let clock = ManualClock::at(Clock::System.now_us());
+    let house = house_in(provider, Clock::Manual(clock.clone()), |_| {}).await;
+    (house, clock)
+}
+
+async fn house_in(provider: SimConfig, wall: Clock, adjust: impl FnOnce(&mut Config)) -> House {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let simulator_url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -52,11 +66,12 @@ pub(crate) async fn house_with(provider: SimConfig, adjust: impl FnOnce(&mut Con
     let mut config = config(&folder);
     config.provider.openai_base_url = simulator_url;
     adjust(&mut config);
-    let running = boot::start_with(config, codec).await.unwrap();
+    let running = boot::start_with(config, codec, wall.clone()).await.unwrap();
     House {
         running,
         folder,
         simulator,
+        wall,
     }
 }
 
@@ -259,16 +274,18 @@ impl House {
             running,
             folder,
             simulator,
+            wall,
         } = self;
         let mut next = config(&folder);
         next.provider.openai_base_url = running.app().config.provider.openai_base_url.clone();
         next.shutdown.deadline_ms = running.app().config.shutdown.deadline_ms;
         running.stop().await;
-        let running = boot::start_with(next, codec).await.unwrap();
+        let running = boot::start_with(next, codec, wall.clone()).await.unwrap();
         House {
             running,
             folder,
             simulator,
+            wall,
         }
     }
 
@@ -317,11 +334,21 @@ impl Caller {
         start: Start,
         route: impl AsyncFnOnce(String) -> String,
     ) -> Result<Caller, OfferRefusal> {
+        Caller::connect(async |offer| {
+            let accepted = house.app().registry.offer(start, offer).await?;
+            Ok(route(accepted.sdp).await)
+        })
+        .await
+    }
+
+    /// Offers in that way, and connects if there is an answer.
+    pub(crate) async fn connect<E>(
+        offer_it: impl AsyncFnOnce(String) -> Result<String, E>,
+    ) -> Result<Caller, E> {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let local = socket.local_addr().unwrap();
         let (mut peer, offer) = Peer::offer(Instant::now(), &PeerConfig { local, cert: None });
-        let accepted = house.app().registry.offer(start, offer).await?;
-        let answer = route(accepted.sdp).await;
+        let answer = offer_it(offer).await?;
         peer.answer(Instant::now(), &answer).unwrap();
         let (texts_in, texts) = mpsc::channel(4_096);
         let (packets_in, packets) = watch::channel(0);

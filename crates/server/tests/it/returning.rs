@@ -92,7 +92,7 @@ async fn an_interview_survives_a_deploy() {
 }
 
 /// A journal as a process leaves it that dies in the middle of an interview.
-async fn die_in_the_middle(store: &Store, id: &SessionId) {
+pub(crate) async fn die_in_the_middle(store: &Store, id: &SessionId) {
     let epoch = store.claim_session(id, "node").await.unwrap();
     let phase = PhaseId::from("warmup");
     let entered = Entry::PhaseEntered {

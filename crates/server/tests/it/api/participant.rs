@@ -13,7 +13,7 @@ use super::{Api, body, documented, invited, problem};
 use crate::finished::{ANSWERS, finish, until_report};
 use crate::harness::{House, house};
 
-const PEERS: &str = "/api/v1/participation/peers";
+pub(super) const PEERS: &str = "/api/v1/participation/peers";
 const CONSENT: &str = "/api/v1/participation/consent";
 
 impl Api {
@@ -51,7 +51,7 @@ impl Api {
     }
 }
 
-fn good_offer() -> String {
+pub(super) fn good_offer() -> String {
     let local = SocketAddr::from(([127, 0, 0, 1], 9));
     Peer::offer(Instant::now(), &PeerConfig { local, cert: None }).1
 }
