@@ -83,7 +83,7 @@ metrics! {
     losses: Labelled = "losses", Family::default();
     #[doc = " Offers refused because of their grant, by reason."]
     grants_refused: Labelled = "grants_refused", Family::default();
-    #[doc = " Links built anew in an interview that had begun, tries included, by trigger: the participant's return, or the loss of the link before."]
+    #[doc = " Links built anew in an interview that had begun, tries included, by trigger: the participant's return, the loss of the link before, or a renewal of one that worked."]
     rebuilds: Labelled = "rebuilds", Family::default();
     #[doc = " Sessions of an earlier process found at the start, by what became of them: they wait for their participants, or their end was written."]
     taken_over: Labelled = "taken_over", Family::default();
@@ -111,7 +111,7 @@ pub const WAYS: &[&str] = &["grant", "link"];
 /// Causes in `losses`.
 pub const LOSSES: &[&str] = &["window", "study_window", "provider", "fault"];
 /// Triggers in `rebuilds`.
-pub const REBUILDS: &[&str] = &["return", "lost"];
+pub const REBUILDS: &[&str] = &["return", "lost", "renewed"];
 /// What became of sessions in `taken_over`.
 pub const TAKEN_OVER: &[&str] = &["paused", "ended"];
 

@@ -43,6 +43,8 @@ pub(super) struct Tally {
     fact: Fact,
     before: State,
     way: Way,
+    /// A link was let go in this very decision: what is opened in it was planned.
+    let_go: bool,
 }
 
 impl Tally {
@@ -56,11 +58,16 @@ impl Tally {
             Input::Park => Fact::Park,
             Input::Participant(_) | Input::OperatorEnd => Fact::Person,
         };
-        Tally { fact, before, way }
+        Tally {
+            fact,
+            before,
+            way,
+            let_go: false,
+        }
     }
 
     /// Counts what was decided.
-    pub(super) fn count(&self, output: &Output, metrics: &Metrics) {
+    pub(super) fn count(&mut self, output: &Output, metrics: &Metrics) {
         match output {
             Output::Journal(Entry::Paused { .. }) => {
                 metrics
@@ -79,6 +86,7 @@ impl Tally {
                     metrics.losses.get_or_create(&[("cause", cause)]).inc();
                 }
             }
+            Output::Journal(Entry::LinkGone { .. }) => self.let_go = true,
             Output::OpenLink { .. } => {
                 if let Some(trigger) = self.rebuild() {
                     metrics
@@ -92,6 +100,7 @@ impl Tally {
             | Output::CloseLink { .. }
             | Output::CutPlayout
             | Output::DropUtterance { .. }
+            | Output::PlayHold { .. }
             | Output::Tell(_)
             | Output::Measure { .. }
             | Output::ClosePeer { .. }
@@ -121,6 +130,9 @@ impl Tally {
     fn rebuild(&self) -> Option<&'static str> {
         if matches!(self.before, State::Invited | State::Waiting) {
             return None;
+        }
+        if self.let_go {
+            return Some("renewed");
         }
         Some(match self.fact {
             Fact::Offer | Fact::Media => "return",
@@ -188,7 +200,8 @@ mod tests {
         ];
         for (input, before, output, counted) in cases {
             let metrics = Metrics::new();
-            tally(input, before).count(output, &metrics);
+            let mut tally = tally(input, before);
+            tally.count(output, &metrics);
             let text = metrics.text();
             let ones: Vec<&str> = text
                 .lines()

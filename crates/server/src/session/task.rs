@@ -273,7 +273,7 @@ impl SessionTask {
 
     /// One fact in; what it means, out.
     fn apply(&mut self, input: Input, decided: &mut Vec<Output>) -> Result<(), Ending> {
-        let tally = Tally::new(&input, self.session.state(), self.way);
+        let mut tally = Tally::new(&input, self.session.state(), self.way);
         self.session.handle(self.clock.now(), input, decided);
         for output in decided.drain(..) {
             tally.count(&output, &self.metrics);
