@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use engine::ids::ItemId;
 
+use crate::fragment::IceFragment;
 use crate::jitter::Packet;
 use crate::listen::{Listener, Said, Tally};
 use crate::net::{Datagram, NetConfig};
 use crate::offer::{Answer, OfferError};
 use crate::opus::{self, Encoder};
-use crate::peer::{Peer, PeerOutput};
+use crate::peer::{Peer, PeerGone, PeerOutput};
 use crate::playout::{Encode, Playout, Sent};
 use crate::record::Writer;
 use crate::stats::{DeskStats, LatencySamples};
@@ -96,6 +97,14 @@ impl Desk {
         self.flowing = false;
         self.listener.new_peer();
         Ok(answer)
+    }
+
+    /// Answers an ICE restart of the peer. Nothing else changes: what is heard, played and recorded goes on.
+    ///
+    /// # Errors
+    /// When there is no peer (any more).
+    pub fn restart(&mut self, now: Instant, theirs: &IceFragment) -> Result<IceFragment, PeerGone> {
+        self.peer.as_mut().ok_or(PeerGone)?.restart(now, theirs)
     }
 
     /// Closes the peer, if there is one. No `Lost` follows: the caller knows.

@@ -8,6 +8,7 @@ pub mod clip;
 mod clock;
 pub mod demux;
 mod desk;
+mod fragment;
 mod jitter;
 mod listen;
 mod net;
@@ -21,8 +22,9 @@ pub mod stereo;
 pub mod vad;
 
 pub use desk::{Desk, DeskConfig, DeskError, DeskFact, DeskOutput, Recording};
+pub use fragment::{FRAGMENT_TYPE, FragmentError, IceFragment};
 pub use net::{Certificate, Datagram, NetConfig, Proto};
 pub use offer::{Answer, OfferError};
-pub use peer::{AnswerError, Peer, PeerConfig, PeerOutput};
+pub use peer::{AnswerError, Peer, PeerConfig, PeerGone, PeerOutput};
 pub use record::{Beginning, Chunk};
 pub use stats::{DeskStats, LatencySamples};

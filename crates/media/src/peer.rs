@@ -6,6 +6,7 @@
 
 mod io;
 mod loss;
+mod restart;
 mod setup;
 mod texts;
 
@@ -19,13 +20,14 @@ use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::Receive;
 use str0m::rtp::{RtpPacket, RtpWrite};
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use str0m::{Event, Input, Output, Rtc, RtcConfig};
 
 use crate::net::{Datagram, NetConfig, Proto};
 use crate::offer::{self, Answer, OfferError};
 use crate::opus;
 pub use io::{AnswerError, PeerConfig, PeerOutput};
 use loss::Reported;
+pub use restart::PeerGone;
 use setup::{base_config, credentials, random};
 use texts::Texts;
 
@@ -34,8 +36,11 @@ const CHANNEL: &str = "colloquy";
 /// A peer that is not connected after this long never will be: browsers give up on ICE after about 15 s.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// A connected peer that sent nothing at all for this long is gone. Browsers check consent every 5 s at most
-/// (RFC 7675, 5.1), and a Chromium with a broken network calls its connection failed after about 15 s.
-const SILENCE_LIMIT: Duration = Duration::from_secs(15);
+/// (RFC 7675, 5.1); a Chromium with a broken network calls its connection failed after about 15 s, and whoever comes back
+/// until then needs no more than an ICE restart.
+const SILENCE_LIMIT: Duration = Duration::from_secs(20);
+/// The first byte of a STUN message is below this, that of DTLS, RTP and RTCP is not (RFC 7983, 7).
+const STUN_BELOW: u8 = 4;
 /// How often timers that are due already are run within one call.
 const DUE_ROUNDS_MAX: u8 = 3;
 /// Where extended RTP time begins; a multiple of 2^32, so that the lower bits stay what was on the wire.
@@ -55,6 +60,10 @@ pub struct Peer {
     rtc: Rtc,
     state: State,
     candidates: Vec<(Proto, SocketAddr)>,
+    /// Where DTLS or media came from last, and where it came from before a restart.
+    way: Option<SocketAddr>,
+    former: Option<SocketAddr>,
+    asked: Option<restart::Asked>,
     offered: Option<SdpPendingOffer>,
     mid: Option<Mid>,
     opus_pt: Option<Pt>,
@@ -157,6 +166,9 @@ impl Peer {
             rtc: config.build(now),
             state: State::Connecting,
             candidates: Vec::new(),
+            way: None,
+            former: None,
+            asked: None,
             offered: None,
             mid: None,
             opus_pt: None,
@@ -171,23 +183,6 @@ impl Peer {
             rtc_deadline: now,
             pending: Vec::new(),
             reported: Reported::default(),
-        }
-    }
-
-    fn add_candidate(&mut self, proto: Proto, addr: SocketAddr) {
-        let candidate = match proto {
-            Proto::Udp => Candidate::host(addr, "udp"),
-            Proto::Tcp => Candidate::builder()
-                .tcp()
-                .host(addr)
-                .tcptype(str0m::net::TcpType::Passive)
-                .build(),
-        };
-        // A wildcard or broken address is a mistake of configuration, which is checked where it is read.
-        if let Ok(candidate) = candidate
-            && self.rtc.add_local_candidate(candidate).is_some()
-        {
-            self.candidates.push((proto, addr));
         }
     }
 
@@ -214,8 +209,16 @@ impl Peer {
         // Not STUN, DTLS or (S)RTP: noise from the internet.
         let Ok(receive) = received else { return };
         let input = Input::Receive(now, receive);
-        if !self.rtc.accepts(&input) {
+        let stun = datagram
+            .bytes
+            .first()
+            .is_some_and(|first| *first < STUN_BELOW);
+        let late = !stun && self.former == Some(datagram.source);
+        if !late && !self.rtc.accepts(&input) {
             return;
+        }
+        if !stun && !late {
+            self.way = Some(datagram.source);
         }
         self.heard = now;
         if let Err(error) = self.rtc.handle_input(input) {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use media::{
-    Certificate, Chunk, Datagram, Desk, DeskConfig, DeskFact, DeskOutput, NetConfig, Peer,
-    PeerConfig, PeerOutput, Proto,
+    Certificate, Chunk, Datagram, Desk, DeskConfig, DeskFact, DeskOutput, IceFragment, NetConfig,
+    Peer, PeerConfig, PeerOutput, Proto,
 };
 
 /// What a link does to datagrams.
@@ -81,6 +81,10 @@ pub(crate) struct Call {
     pub(crate) client_audio: Vec<(u64, u64, Vec<u8>, Instant)>,
     pub(crate) client_lost: bool,
     pub(crate) desk_sent: usize,
+    /// Addresses of the participant whose network is gone: nothing goes there, nothing comes from there.
+    pub(crate) dead: Vec<SocketAddr>,
+    /// What the participant sent and from where, newest last.
+    pub(crate) client_sent: Vec<(SocketAddr, Vec<u8>)>,
     rng: Rng,
     flights: BTreeMap<(Instant, u64), Flight>,
     flight_no: u64,
@@ -119,6 +123,8 @@ impl Call {
             client_audio: Vec::new(),
             client_lost: false,
             desk_sent: 0,
+            dead: Vec::new(),
+            client_sent: Vec::new(),
             rng: Rng::with_seed(seed),
             flights: BTreeMap::new(),
             flight_no: 0,
@@ -130,12 +136,38 @@ impl Call {
 
     /// A new participant connects, replacing any older one.
     pub(crate) fn connect(&mut self) {
-        self.clients += 1;
-        let local = SocketAddr::from(([198, 51, 100, 7], 40_000 + self.clients));
+        let local = self.new_address();
         let (mut client, offer) = Peer::offer(self.now, &PeerConfig { local, cert: None });
         let answer = self.desk.accept(self.now, &offer, &self.net).unwrap();
         client.answer(self.now, &answer.sdp).unwrap();
         self.client = Some(client);
+    }
+
+    fn new_address(&mut self) -> SocketAddr {
+        self.clients += 1;
+        self.address()
+    }
+
+    /// Where the participant is now.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([198, 51, 100, 7], 40_000 + self.clients))
+    }
+
+    /// The network under the participant is gone, and another one is there: nothing works before a restart.
+    pub(crate) fn hop(&mut self) {
+        self.dead.push(self.address());
+        self.new_address();
+    }
+
+    /// An ICE restart from where the participant is now; what either side said.
+    pub(crate) fn restart(&mut self) -> (IceFragment, IceFragment) {
+        let client = self.client.as_mut().unwrap();
+        let local = SocketAddr::from(([198, 51, 100, 7], 40_000 + self.clients));
+        let asked = IceFragment::parse(&client.restart_offer(local).unwrap().to_string()).unwrap();
+        let answered = self.desk.restart(self.now, &asked).unwrap().to_string();
+        let answered = IceFragment::parse(&answered).unwrap();
+        client.restart_answer(self.now, &answered).unwrap();
+        (asked, answered)
     }
 
     /// Connects and waits until both sides are up.
@@ -348,6 +380,7 @@ impl Call {
                     destination,
                     bytes,
                 } => {
+                    self.client_sent.push((source, bytes.clone()));
                     self.fly(
                         self.up,
                         Flight {
@@ -375,6 +408,13 @@ impl Call {
     }
 
     fn fly(&mut self, link: Link, flight: Flight) {
+        let theirs = match flight.to {
+            Side::Desk => flight.source,
+            Side::Client => flight.destination,
+        };
+        if self.dead.contains(&theirs) {
+            return;
+        }
         if self.rng.u32(0..1_000) < link.loss_permille {
             return;
         }

@@ -8,4 +8,5 @@ mod listening;
 mod offers;
 mod playing;
 mod recording;
+mod restarting;
 mod sound;
