@@ -83,6 +83,8 @@ pub(crate) struct Call {
     pub(crate) desk_sent: usize,
     /// Addresses of the participant whose network is gone: nothing goes there, nothing comes from there.
     pub(crate) dead: Vec<SocketAddr>,
+    /// What comes from this address takes longer.
+    pub(crate) detour: Option<(SocketAddr, Duration)>,
     /// What the participant sent and from where, newest last.
     pub(crate) client_sent: Vec<(SocketAddr, Vec<u8>)>,
     rng: Rng,
@@ -124,6 +126,7 @@ impl Call {
             client_lost: false,
             desk_sent: 0,
             dead: Vec::new(),
+            detour: None,
             client_sent: Vec::new(),
             rng: Rng::with_seed(seed),
             flights: BTreeMap::new(),
@@ -422,9 +425,13 @@ impl Call {
             self.rng
                 .u64(0..=u64::try_from(link.jitter.as_nanos()).unwrap()),
         );
+        let detour = self.detour.filter(|(from, _)| *from == flight.source);
+        let longer = detour.map_or(Duration::ZERO, |(_, longer)| longer);
         self.flight_no += 1;
-        self.flights
-            .insert((self.now + link.delay + jitter, self.flight_no), flight);
+        self.flights.insert(
+            (self.now + link.delay + jitter + longer, self.flight_no),
+            flight,
+        );
     }
 
     /// All chunks, joined.

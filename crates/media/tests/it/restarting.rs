@@ -57,7 +57,7 @@ fn unharmed(call: &mut Call) {
     let texts = (call.texts.len(), call.client_texts.len());
     call.with_desk(|desk, now, out| desk.send_text(now, "still", out));
     call.with_client(|client, now, out| client.send_text(now, "here", out));
-    call.wait_for(ms(10_000), |call| {
+    call.wait_for(ms(60_000), |call| {
         (call.texts.len(), call.client_texts.len()) == (texts.0 + 1, texts.1 + 1)
     });
     // The utterance goes on to its end, and its packets are numbered on without a hole.
@@ -136,6 +136,20 @@ fn a_restart_while_the_old_path_works_loses_not_one_packet() {
         let newest = &call.client_sent.last().unwrap().0;
         assert_eq!(*newest, call.address(), "audio uses the new path");
     }
+}
+
+#[test]
+fn what_is_still_on_its_way_on_a_slower_old_path_is_taken() {
+    let mut call = talking(12, Link::PERFECT);
+    call.detour = Some((call.address(), ms(200)));
+    call.run_for(ms(1_000));
+    call.hop();
+    call.dead.clear();
+    call.restart();
+    unharmed(&mut call);
+    let stats = call.desk.stats();
+    assert_eq!(stats.packets_in, 1_500, "{stats:?}");
+    assert!(stats.packets_late > 0, "the new path overtook: {stats:?}");
 }
 
 #[test]
