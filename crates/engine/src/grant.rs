@@ -144,14 +144,6 @@ mod tests {
 
     const SINCE_US: i64 = 1_795_392_000_000_000;
     const WINDOW_US: i64 = 120_000_000;
-    const STATES: [State; 6] = [
-        State::Invited,
-        State::Waiting,
-        State::Active,
-        State::Paused,
-        State::Closing,
-        State::Ended,
-    ];
     const NOBODY: Keeper = Keeper::Nobody { since_us: SINCE_US };
 
     fn record(session: &str, wear: Wear) -> Record {
@@ -218,7 +210,7 @@ mod tests {
 
     #[test]
     fn forged_foreign_and_used_grants_open_nothing_whatever_the_session_does() {
-        for state in STATES {
+        for state in State::ALL {
             for keeper in [Keeper::Task, NOBODY] {
                 for after_us in [0, WINDOW_US, WINDOW_US + 1] {
                     let cases = [

@@ -3,6 +3,9 @@
 //! It cannot come from the provider, which is what is away. English is spoken; every other language has a tone, which
 //! means the same everywhere, until its sentence has been recorded. The page says it in words as well.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use engine::plan::HoldLine;
 use media::clip;
 
@@ -12,19 +15,27 @@ const ENGLISH_WORDS: &str =
 /// What stands in the transcript for the tone.
 const TONE_WORDS: &str = "[tone: one moment]";
 
+/// The English line at the rates that were asked for. Decoding takes milliseconds, and an outage asks for all sessions at
+/// once.
+static DECODED: Mutex<BTreeMap<u32, Vec<i16>>> = Mutex::new(BTreeMap::new());
+
 /// Samples of the line in this language (BCP 47), at this rate.
 pub(crate) fn pcm(language: &str, rate_hz: u32) -> Vec<i16> {
-    if is_english(language) {
-        // A rate that libopus refuses, the desk refuses as well: there is no session then.
-        if let Ok(pcm) = clip::read(ENGLISH, rate_hz) {
-            return pcm;
-        }
+    if !is_english(language) {
+        return clip::tone(rate_hz);
     }
-    clip::tone(rate_hz)
+    // Held while it is decoded, once per rate; a panic in there leaves the table as it was.
+    let mut decoded = DECODED.lock().unwrap_or_else(PoisonError::into_inner);
+    let line = decoded.entry(rate_hz).or_insert_with(|| {
+        // A rate that libopus refuses, the desk refuses as well: there is no session then.
+        clip::read(ENGLISH, rate_hz).unwrap_or_else(|_| clip::tone(rate_hz))
+    });
+    line.clone()
 }
 
 /// What the engine is told of the line in this language.
 pub(crate) fn line(language: &str) -> HoldLine {
+    // Any rate will do: the length is the same.
     const RATE_HZ: u32 = 8_000;
     let samples = pcm(language, RATE_HZ).len() as u64;
     let words = if is_english(language) {

@@ -40,10 +40,4 @@ impl ManualClock {
         let by_us = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
         self.0.fetch_add(by_us, Ordering::SeqCst);
     }
-
-    /// Sets it back.
-    pub fn set_back(&self, by: std::time::Duration) {
-        let by_us = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-        self.0.fetch_sub(by_us, Ordering::SeqCst);
-    }
 }

@@ -5,16 +5,7 @@ use engine::link::Speaker;
 use engine::session::State;
 
 pub(crate) fn state(name: &str) -> Option<State> {
-    [
-        State::Invited,
-        State::Waiting,
-        State::Active,
-        State::Paused,
-        State::Closing,
-        State::Ended,
-    ]
-    .into_iter()
-    .find(|state| state.name() == name)
+    State::ALL.into_iter().find(|state| state.name() == name)
 }
 
 pub(crate) fn outcome(name: &str) -> Option<Outcome> {

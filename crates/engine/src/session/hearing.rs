@@ -103,7 +103,9 @@ impl Session {
                 }
             };
             utterance.sound = Sound::Cutting { begun, since };
-            if utterance.words == Words::Coming {
+            // A line of our own may still wait for the journal before it, and would be played after the cut.
+            if utterance.words == Words::Coming || (begun.is_none() && is_own_line(&utterance.item))
+            {
                 out.push(Output::DropUtterance {
                     item: utterance.item.clone(),
                 });

@@ -219,6 +219,16 @@ pub enum State {
 }
 
 impl State {
+    /// All states, in the order of a session's life.
+    pub const ALL: [State; 6] = [
+        State::Invited,
+        State::Waiting,
+        State::Active,
+        State::Paused,
+        State::Closing,
+        State::Ended,
+    ];
+
     /// The name in API, metrics and console.
     #[must_use]
     pub const fn name(self) -> &'static str {

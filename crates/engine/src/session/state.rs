@@ -133,18 +133,9 @@ pub const fn is_transition_valid(from: State, to: State) -> bool {
 mod tests {
     use super::*;
 
-    const ALL: [State; 6] = [
-        State::Invited,
-        State::Waiting,
-        State::Active,
-        State::Paused,
-        State::Closing,
-        State::Ended,
-    ];
-
     #[test]
     fn every_state_but_the_last_can_be_closed_and_nothing_leaves_the_last() {
-        for from in ALL {
+        for from in State::ALL {
             let closable = !matches!(from, State::Closing | State::Ended);
             assert_eq!(
                 is_transition_valid(from, State::Closing),

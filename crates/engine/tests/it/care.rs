@@ -146,6 +146,17 @@ fn nobody_is_told_to_wait_who_is_speaking() {
 }
 
 #[test]
+fn our_own_line_is_not_played_any_more_once_the_participant_speaks() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    drive.say("u1", "I am a nurse.", 1_000).wait_ms(3_200);
+    let item = holds(&drive.all).pop().unwrap();
+    // Before media began with it: it may still be on its way there.
+    drive.link(LinkEvent::SpeechStarted { item: "u2".into() });
+    assert!(drive.last.contains(&Output::CutPlayout));
+    assert!(drive.last.contains(&Output::DropUtterance { item }));
+}
+
+#[test]
 fn a_turn_without_an_answer_is_asked_for_once_more() {
     let mut drive = Drive::greeted(plan(), FULL);
     drive.say("u1", "I am a nurse.", 1_000);

@@ -10,15 +10,6 @@ use engine::time::Mono;
 
 use crate::drive::*;
 
-const STATES: [State; 6] = [
-    State::Invited,
-    State::Waiting,
-    State::Active,
-    State::Paused,
-    State::Closing,
-    State::Ended,
-];
-
 /// A session in that state. From waiting on the peer is 1 and the link 1 is ready.
 fn session_in(state: State) -> Drive {
     let mut drive = Drive::new(plan(), FULL);
@@ -238,7 +229,7 @@ fn brief(output: &Output) -> String {
 #[test]
 fn every_state_knows_every_input() {
     let mut table = String::new();
-    for state in STATES {
+    for state in State::ALL {
         for (name, input) in inputs(Mono::from_millis(1_002_000)) {
             let mut drive = session_in(state);
             let stale = drive.session.snapshot().stale_facts;

@@ -34,6 +34,8 @@ const BATCH: usize = 64;
 const LINGER: Duration = Duration::from_millis(750);
 /// Texts from the page in one second; people click less often.
 const TEXTS_PER_SECOND: u32 = 20;
+/// What was said without a link is kept for the next one so long: as long as its queue holds.
+const KEPT_FOR: Duration = Duration::from_millis(20 * HEARD as u64);
 /// A timer that is due again at once would spin; the desk's own grain is a 20 ms frame.
 const TICK_MIN: Duration = Duration::from_millis(1);
 
@@ -384,7 +386,12 @@ impl Running {
     }
 
     fn listen(&mut self, heard: fresh::Sender<Heard>) {
-        for frame in std::mem::take(&mut self.unheard) {
+        let unheard = std::mem::take(&mut self.unheard);
+        // What was said before a participant went away is no answer to what is asked when they are back.
+        for frame in unheard
+            .into_iter()
+            .filter(|frame| frame.at.elapsed() <= KEPT_FOR)
+        {
             // It holds as much as is kept, and it is empty.
             drop(heard.send(frame));
         }
