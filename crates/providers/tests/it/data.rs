@@ -52,7 +52,7 @@ fn the_simulator_differs_from_the_vendor_in_name_and_address_only() {
 }
 
 #[test]
-fn an_operators_file_changes_only_the_keys_that_it_sets() {
+fn an_operators_file_changes_only_the_keys_that_it_sets_and_what_follows_from_them() {
     let file =
         "[profile.\"gpt-realtime-2.1\"]\ndefault_voice = \"cedar\"\nsession_max_minutes = 30\n";
     let profiles = Profiles::with(Some(file)).unwrap();
@@ -60,6 +60,7 @@ fn an_operators_file_changes_only_the_keys_that_it_sets() {
     let mut expected = built_in.get("gpt-realtime-2.1").unwrap().clone();
     expected.default_voice = "cedar".to_owned();
     expected.session_max = Duration::from_secs(30 * 60);
+    expected.capabilities.link_max = Some(expected.session_max);
     assert_eq!(profiles.get("gpt-realtime-2.1"), Some(&expected));
     assert_eq!(profiles.get("simulator"), built_in.get("simulator"));
 }
