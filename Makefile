@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
+.PHONY: help setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench simulate ci clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,10 @@ deny: ## Licences, sources and advisories of the dependencies
 bench: setup web ## Measure, print, and write target/bench.json (BENCH_ARGS="--only latency --seconds 20")
 	cargo build --locked --release -p colloquy -p engine -p store --bin colloquy --example walk --example journal_rate
 	target/release/colloquy bench --out target/bench.json $(BENCH_ARGS)
+
+simulate: ## 100,000 interviews in virtual time in which everything breaks (SESSIONS=n, SEED=n; ONE=seed replays one)
+	@cargo build --locked --quiet --release -p engine --example fleet
+	@target/release/examples/fleet --sessions $(or $(SESSIONS),100000) --seed $(or $(SEED),1) $(if $(ONE),--one $(ONE))
 
 ci: ## What the gate runs
 	.ci/run

@@ -240,10 +240,10 @@ impl Session {
 
     fn on_fault(&mut self, category: FaultCategory, detail: String, out: &mut Vec<Output>) {
         self.write_fault(category, detail, out);
-        // A refused request never begins (providers.md, section 1.3). A benign fault is a race that `Talk` knows of.
-        if category != FaultCategory::Benign
-            && let Some(asked) = self.talk.asked.take()
-        {
+        // A refused request never begins (providers.md, section 1.3). A benign fault is a race that `Talk` knows of; words
+        // that could not be read refuse nothing, and if they were the answer, the link is found to be stalled.
+        let refuses = !matches!(category, FaultCategory::Benign | FaultCategory::Malformed);
+        if refuses && let Some(asked) = self.talk.asked.take() {
             self.on_refused(category, asked.purpose, out);
         }
     }

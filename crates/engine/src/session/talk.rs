@@ -200,6 +200,10 @@ impl Talk {
         if let Some(asked) = self.asked.take() {
             if Some(asked.tag) == tag {
                 self.overtaken = None;
+                // Somebody came back before it began, and wished for the same again.
+                if self.wanted == Some(asked.purpose) {
+                    self.wanted = None;
+                }
                 return Some(asked.purpose);
             }
             // The answer that was asked for once more has come.

@@ -327,3 +327,17 @@ fn retries_do_not_hold_a_closing_session() {
     assert_eq!(drive.session.state(), State::Ended);
     assert_eq!(drive.wait(Duration::from_secs(600)), []);
 }
+
+#[test]
+fn a_frame_that_cannot_be_read_refuses_nothing() {
+    let mut drive = Drive::begun(plan(), FULL);
+    drive.link(LinkEvent::Fault {
+        category: FaultCategory::Malformed,
+        detail: "not JSON".to_owned(),
+    });
+    drive
+        .respond("a1", "Hello, I am an AI.", 900)
+        .play("a1", 900)
+        .wait_s(5);
+    assert_eq!(said(&drive.all).len(), 1, "the greeting is asked for once");
+}

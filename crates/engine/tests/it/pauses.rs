@@ -197,3 +197,14 @@ fn a_participant_who_drops_before_the_beginning_may_come_again() {
     drive.wait_s(50).offer(2).up();
     assert_eq!(drive.session.state(), State::Active);
 }
+
+#[test]
+fn a_greeting_that_was_asked_for_before_the_drop_is_not_said_twice() {
+    let mut drive = Drive::begun(plan(), FULL);
+    drive.offer(2).up();
+    drive
+        .respond("a1", "Hello, I am an AI.", 900)
+        .play("a1", 900);
+    drive.wait_s(5);
+    assert_eq!(said(&drive.all).len(), 1);
+}
