@@ -15,6 +15,9 @@ const TARGET: Duration = Duration::from_secs(60);
 const MAX: Duration = Duration::from_secs(180);
 const SILENCE: Duration = Duration::from_secs(180);
 
+/// How much longer than its maximum a phase may last: words that are being said, a settled moment, a link that stalls.
+const SLACK: Duration = Duration::from_secs(20);
+
 /// What the journal rounds away at each entry.
 const ROUNDING: Duration = Duration::from_millis(20);
 
@@ -64,6 +67,10 @@ impl Reference {
                 "the cost is the sum of the charges",
             );
         }
+        // A kill may take back what had been counted; nothing else does.
+        let late = self.kills == 0 && self.talked.is_some_and(|talked| talked > MAX + SLACK);
+        let on_time = self.stage != Stage::Talking || !late;
+        self.rule(on_time, "the clock of the phase stood while people talked");
         let spent = self.budget.is_some_and(|cap| sum(&self.charged) >= cap);
         let going_on = matches!(self.stage, Stage::Talking | Stage::Away { .. });
         self.rule(!(spent && going_on), "it goes on without a budget");

@@ -8,10 +8,9 @@ use engine::session::{Input, MediaFact, Request, State};
 
 use super::server::Process;
 use super::story::{Blow, Character};
-use super::world::{Event, World};
+use super::world::{Event, KNOCK, World};
 
-/// Between two knocks of a page, and the wait of somebody who is not answered before they speak again.
-const KNOCK: Duration = Duration::from_secs(2);
+/// The wait of somebody who is not answered, before they speak again.
 const IMPATIENCE: Duration = Duration::from_secs(25);
 
 impl World {

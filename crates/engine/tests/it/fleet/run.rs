@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod act;
 mod happen;
 mod luck;
 mod media;

@@ -182,83 +182,89 @@ impl Vendor {
         self.responses += 1;
         line.response = self.responses;
         let no = line.response;
+        let forgetful = line.forgetful;
         let (text, calls) = line.think(also);
-        let mut at = luck.ms(200, 900);
-        let mut said = Vec::new();
-        let mut say = |at: Duration, event| said.push((at, no, event));
+        let at = luck.ms(200, 900);
         let response = id(no);
-        say(
-            at,
-            LinkEvent::ResponseStarted {
-                response: response.clone(),
-                tag,
-            },
-        );
-        if std::mem::take(&mut self.failing) {
-            let status = ResponseStatus::Failed {
+        let begun = LinkEvent::ResponseStarted {
+            response: response.clone(),
+            tag,
+        };
+        let mut said = vec![(at, no, begun)];
+        let status = if std::mem::take(&mut self.failing) {
+            ResponseStatus::Failed {
                 category: FaultCategory::Retryable,
                 detail: "overloaded".to_owned(),
-            };
-            say(at, LinkEvent::ResponseDone { response, status });
-            return said;
-        }
-        if !text.is_empty() {
-            self.utterances += 1;
-            // Each is said in words of its own, so that one that is lost or doubled is seen.
-            let text = format!("{text} ({})", self.utterances);
-            let item = ItemId::from(format!("a{}", self.utterances));
-            say(
-                at,
-                LinkEvent::UtteranceStarted {
-                    response: response.clone(),
-                    item: item.clone(),
-                },
-            );
-            at += luck.ms(50, 300);
-            let half = text.len() / 2;
-            say(
-                at,
-                LinkEvent::UtteranceDelta {
-                    item: item.clone(),
-                    text: text[..half].to_owned(),
-                },
-            );
-            at += luck.ms(100, 800);
-            let audio_ms = u32::try_from(luck.between(800, 5_000)).unwrap_or(800);
-            say(
-                at,
-                LinkEvent::UtteranceDone {
-                    item,
-                    text,
-                    audio_ms,
-                },
-            );
-        }
-        for (place, (name, arguments)) in calls.into_iter().enumerate() {
-            let call = CallId::from(format!("c{no}-{place}"));
-            say(
-                at,
-                LinkEvent::ToolCalled {
-                    call,
+            }
+        } else {
+            self.utter(no, at, &text, &mut said, luck);
+            let at = said.last().map_or(at, |(at, ..)| *at);
+            for (place, (name, arguments)) in calls.into_iter().enumerate() {
+                let call = LinkEvent::ToolCalled {
+                    call: CallId::from(format!("c{no}-{place}")),
                     name: name.to_owned(),
                     arguments,
-                },
-            );
-        }
-        let read = if line.forgetful {
-            10
-        } else {
-            luck.between(4_000, 6_000)
+                };
+                said.push((at, no, call));
+            }
+            said.push((at, no, LinkEvent::Used(used(forgetful, luck))));
+            ResponseStatus::Completed
         };
-        let usage = Usage::none()
-            .with(Component::TextIn, read)
-            .with(Component::AudioIn, luck.between(1, 500))
-            .with(Component::AudioOut, luck.between(20, 900));
-        say(at, LinkEvent::Used(usage));
-        let status = ResponseStatus::Completed;
-        say(at, LinkEvent::ResponseDone { response, status });
+        let at = said.last().map_or(at, |(at, ..)| *at);
+        said.push((at, no, LinkEvent::ResponseDone { response, status }));
         said
     }
+
+    /// One utterance of a response, unless it has no words.
+    fn utter(
+        &mut self,
+        no: u32,
+        begins: Duration,
+        text: &str,
+        said: &mut Vec<Saying>,
+        luck: &mut Luck,
+    ) {
+        if text.is_empty() {
+            return;
+        }
+        self.utterances += 1;
+        // Each is said in words of its own, so that one that is lost or doubled is seen.
+        let text = format!("{text} ({})", self.utterances);
+        let item = ItemId::from(format!("a{}", self.utterances));
+        let (response, half) = (id(no), text.len() / 2);
+        let started = LinkEvent::UtteranceStarted {
+            response,
+            item: item.clone(),
+        };
+        said.push((begins, no, started));
+        let words = begins + luck.ms(50, 300);
+        let delta = LinkEvent::UtteranceDelta {
+            item: item.clone(),
+            text: text[..half].to_owned(),
+        };
+        said.push((words, no, delta));
+        let ends = words + luck.ms(100, 800);
+        let audio_ms = u32::try_from(luck.between(800, 5_000)).unwrap_or(800);
+        let done = LinkEvent::UtteranceDone {
+            item,
+            text,
+            audio_ms,
+        };
+        said.push((ends, no, done));
+    }
+}
+
+/// The bill of a response.
+fn used(forgetful: bool, luck: &mut Luck) -> Usage {
+    let read = if forgetful {
+        10
+    } else {
+        luck.between(4_000, 6_000)
+    };
+    Usage::none()
+        .with(Component::TextIn, read)
+        .with(Component::AudioIn, luck.between(1, 500))
+        .with(Component::AudioOut, luck.between(20, 900))
 }
 
 impl Line {
