@@ -11,9 +11,9 @@ use crate::fragment::IceFragment;
 use crate::jitter::Packet;
 use crate::listen::{Listener, Said, Tally};
 use crate::net::{Datagram, NetConfig};
-use crate::offer::{Answer, OfferError};
+use crate::offer::{self, Answer, OfferError};
 use crate::opus::{self, Encoder};
-use crate::peer::{Peer, PeerGone, PeerOutput};
+use crate::peer::{Peer, PeerGone, PeerOutput, RestartError};
 use crate::playout::{Encode, Playout, Sent};
 use crate::record::Writer;
 use crate::stats::{DeskStats, LatencySamples};
@@ -32,6 +32,8 @@ pub struct Desk {
     recording: Recording,
     peer: Option<Peer>,
     peer_no: u32,
+    /// ICE user fragment of the other side, by which a restart is told from a repetition.
+    their_ufrag: String,
     flowing: bool,
     /// Outputs of calls that cannot hand them over.
     pending: Vec<DeskOutput>,
@@ -63,6 +65,7 @@ impl Desk {
             config,
             peer: None,
             peer_no: 0,
+            their_ufrag: String::new(),
             flowing: false,
             pending: Vec::new(),
             origin,
@@ -94,6 +97,7 @@ impl Desk {
         self.pending = goodbye;
         self.peer = Some(peer);
         self.peer_no += 1;
+        self.their_ufrag = offer::ufrag(offer_sdp).unwrap_or_default().to_owned();
         self.flowing = false;
         self.listener.new_peer();
         Ok(answer)
@@ -102,9 +106,19 @@ impl Desk {
     /// Answers an ICE restart of the peer. Nothing else changes: what is heard, played and recorded goes on.
     ///
     /// # Errors
-    /// When there is no peer (any more).
-    pub fn restart(&mut self, now: Instant, theirs: &IceFragment) -> Result<IceFragment, PeerGone> {
-        self.peer.as_mut().ok_or(PeerGone)?.restart(now, theirs)
+    /// When there is no peer (any more), or the credentials are those that it has.
+    pub fn restart(
+        &mut self,
+        now: Instant,
+        theirs: &IceFragment,
+    ) -> Result<IceFragment, RestartError> {
+        let peer = self.peer.as_mut().ok_or(PeerGone)?;
+        if theirs.ufrag == self.their_ufrag {
+            return Err(RestartError::NotNew);
+        }
+        let ours = peer.restart(now, theirs)?;
+        self.their_ufrag.clone_from(&theirs.ufrag);
+        Ok(ours)
     }
 
     /// Closes the peer, if there is one. No `Lost` follows: the caller knows.

@@ -25,6 +25,6 @@ pub use desk::{Desk, DeskConfig, DeskError, DeskFact, DeskOutput, Recording};
 pub use fragment::{FRAGMENT_TYPE, FragmentError, IceFragment};
 pub use net::{Certificate, Datagram, NetConfig, Proto};
 pub use offer::{Answer, OfferError};
-pub use peer::{AnswerError, Peer, PeerConfig, PeerGone, PeerOutput};
+pub use peer::{AnswerError, Peer, PeerConfig, PeerGone, PeerOutput, RestartError};
 pub use record::{Beginning, Chunk};
 pub use stats::{DeskStats, LatencySamples};

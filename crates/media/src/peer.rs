@@ -27,7 +27,7 @@ use crate::offer::{self, Answer, OfferError};
 use crate::opus;
 pub use io::{AnswerError, PeerConfig, PeerOutput};
 use loss::Reported;
-pub use restart::PeerGone;
+pub use restart::{PeerGone, RestartError};
 use setup::{base_config, credentials, random};
 use texts::Texts;
 

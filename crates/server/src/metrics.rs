@@ -83,6 +83,8 @@ metrics! {
     losses: Labelled = "losses", Family::default();
     #[doc = " Offers refused because of their grant, by reason."]
     grants_refused: Labelled = "grants_refused", Family::default();
+    #[doc = " ICE restarts that pages asked for, by result: answered; refused because the connection is gone, is another one by now, or the interview is over, or because the request was invalid; or not answered in time."]
+    ice_restarts: Labelled = "ice_restarts", Family::default();
     #[doc = " Links built anew in an interview that had begun, tries included, by trigger: the participant's return, the loss of the link before, or a renewal of one that worked."]
     rebuilds: Labelled = "rebuilds", Family::default();
     #[doc = " Sessions of an earlier process found at the start, by what became of them: they wait for their participants, or their end was written."]
@@ -110,6 +112,15 @@ pub const PAUSES: &[&str] = &["connection", "replaced", "provider", "deploy", "c
 pub const WAYS: &[&str] = &["grant", "link"];
 /// Causes in `losses`.
 pub const LOSSES: &[&str] = &["window", "study_window", "provider", "fault"];
+/// Results in `ice_restarts`.
+pub const RESTARTS: &[&str] = &[
+    "answered",
+    "gone",
+    "stale",
+    "over",
+    "invalid",
+    "unavailable",
+];
 /// Triggers in `rebuilds`.
 pub const REBUILDS: &[&str] = &["return", "lost", "renewed"];
 /// What became of sessions in `taken_over`.
@@ -156,6 +167,7 @@ impl Metrics {
         fill(&self.losses, "cause", LOSSES);
         let reasons = engine::grant::Refusal::ALL.map(engine::grant::Refusal::name);
         fill(&self.grants_refused, "reason", &reasons);
+        fill(&self.ice_restarts, "result", RESTARTS);
         fill(&self.rebuilds, "trigger", REBUILDS);
         fill(&self.taken_over, "became", TAKEN_OVER);
     }

@@ -104,6 +104,13 @@ pub(crate) struct Route {
     id: RouteId,
 }
 
+impl Route {
+    /// Lets the peer be found under another user fragment; what still comes from its addresses arrives as before.
+    pub(crate) fn rename(&self, ufrag: &str) {
+        self.net.inner.table().rename(self.id, ufrag);
+    }
+}
+
 impl Drop for Route {
     fn drop(&mut self) {
         self.net.inner.table().remove(self.id);

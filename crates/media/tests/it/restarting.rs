@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use engine::ids::ItemId;
-use media::{Datagram, DeskFact, DeskOutput, Peer, PeerConfig, Proto, demux};
+use media::{
+    Datagram, DeskFact, DeskOutput, Peer, PeerConfig, PeerGone, Proto, RestartError, demux,
+};
 
 use crate::call::{Call, Link};
 use crate::sound;
@@ -284,5 +286,28 @@ fn who_is_silent_for_25_s_is_lost_and_cannot_be_restarted() {
     assert!(!call.has(|fact| *fact == DeskFact::Lost));
     call.run_for(ms(5_500));
     assert!(call.has(|fact| *fact == DeskFact::Lost));
-    assert!(call.desk.restart(call.now, &asked).is_err());
+    let gone = RestartError::Gone(PeerGone);
+    assert_eq!(call.desk.restart(call.now, &asked), Err(gone));
+}
+
+#[test]
+fn credentials_that_the_connection_has_already_are_no_restart() {
+    let mut call = talking(13, Link::PERFECT);
+    let local = call.address();
+    let (mut client, offer) = Peer::offer(call.now, &PeerConfig { local, cert: None });
+    let (asked, _) = call.restart();
+    back(&mut call, ms(1_000));
+    let again = call.desk.restart(call.now, &asked);
+    assert_eq!(again, Err(RestartError::NotNew));
+    call.run_for(ms(500));
+    unharmed(&mut call);
+    // Those of the offer are known as well, here of another connection.
+    call.desk.accept(call.now, &offer, &call.net).unwrap();
+    let mut trickled = client.restart_offer(local).unwrap();
+    let offered = offer
+        .lines()
+        .find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+    trickled.ufrag = offered.unwrap().to_owned();
+    let trickled = call.desk.restart(call.now, &trickled);
+    assert_eq!(trickled, Err(RestartError::NotNew));
 }

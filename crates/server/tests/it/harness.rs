@@ -7,7 +7,7 @@ use engine::ids::SessionId;
 use engine::journal::Outcome;
 use engine::link::{LinkCommand, LinkConfig};
 use engine::session::State;
-use media::{Datagram, Peer, PeerConfig, PeerOutput, Proto};
+use media::{Datagram, IceFragment, Peer, PeerConfig, PeerOutput, Proto};
 use providers::{Closed, Codec, CodecOutput, Counters, Endpoint, Frame, Profile, Secret};
 use serde_json::Value;
 use server::app::App;
@@ -21,7 +21,7 @@ use store::{
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -300,12 +300,16 @@ impl House {
 pub(crate) struct Caller {
     texts: mpsc::Receiver<Value>,
     packets: watch::Receiver<u64>,
-    says: mpsc::Sender<Say>,
+    pub(crate) says: mpsc::Sender<Say>,
 }
 
-enum Say {
+pub(crate) enum Say {
     Text(String),
     Leave,
+    /// The network is gone and this one is there; the offer of an ICE restart goes back.
+    Hop(UdpSocket, oneshot::Sender<String>),
+    /// The answer to that restart.
+    Arrive(String),
 }
 
 impl Caller {
@@ -412,12 +416,12 @@ const FRAME: Duration = Duration::from_millis(20);
 
 async fn run(
     mut peer: Peer,
-    socket: UdpSocket,
+    mut socket: UdpSocket,
     texts: mpsc::Sender<Value>,
     packets: watch::Sender<u64>,
     mut orders: mpsc::Receiver<Say>,
 ) {
-    let local = socket.local_addr().unwrap();
+    let mut local = socket.local_addr().unwrap();
     let mut out = Vec::new();
     let mut buffer = [0; 2_048];
     let mut up = false;
@@ -426,6 +430,8 @@ async fn run(
     loop {
         for output in out.drain(..) {
             match output {
+                // What it would send over a network that is gone gets nowhere.
+                PeerOutput::Transmit { source, .. } if source != local => {}
                 PeerOutput::Transmit {
                     destination, bytes, ..
                 } => drop(socket.send_to(&bytes, destination).await),
@@ -453,6 +459,14 @@ async fn run(
                         }
                     }
                     return;
+                }
+                Some(Say::Hop(next, offer)) => {
+                    (local, socket) = (next.local_addr().unwrap(), next);
+                    offer.send(peer.restart_offer(local).unwrap().to_string()).unwrap();
+                }
+                Some(Say::Arrive(answer)) => {
+                    let answer = IceFragment::parse(&answer).unwrap();
+                    peer.restart_answer(Instant::now(), &answer).unwrap();
                 }
                 None => return,
             },
