@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use engine::ids::ItemId;
 
 use crate::fragment::IceFragment;
+use crate::gap::{Gap, Gaps};
 use crate::jitter::Packet;
 use crate::listen::{Listener, Said, Tally};
 use crate::net::{Datagram, NetConfig};
@@ -35,6 +36,7 @@ pub struct Desk {
     /// ICE user fragment of the other side, by which a restart is told from a repetition.
     their_ufrag: String,
     flowing: bool,
+    gaps: Gaps,
     /// Outputs of calls that cannot hand them over.
     pending: Vec<DeskOutput>,
     origin: Instant,
@@ -67,6 +69,7 @@ impl Desk {
             peer_no: 0,
             their_ufrag: String::new(),
             flowing: false,
+            gaps: Gaps::default(),
             pending: Vec::new(),
             origin,
             stats: DeskStats::default(),
@@ -99,6 +102,7 @@ impl Desk {
         self.peer_no += 1;
         self.their_ufrag = offer::ufrag(offer_sdp).unwrap_or_default().to_owned();
         self.flowing = false;
+        self.gaps = Gaps::default();
         self.listener.new_peer();
         Ok(answer)
     }
@@ -139,6 +143,9 @@ impl Desk {
         self.with_peer(now, out, |peer, peer_out| {
             peer.datagram(now, datagram, peer_out)
         });
+        if self.peer.as_ref().is_some_and(|peer| peer.heard() == now) {
+            self.gaps.packet(now);
+        }
     }
 
     /// Queues audio of an utterance at the model's rate: any length, faster than real time. After it, ask
@@ -347,6 +354,9 @@ impl Desk {
         if !self.flowing {
             self.flowing = true;
             out.push(DeskOutput::Fact(DeskFact::AudioFlowing { at }));
+        }
+        if let Some(Gap { from, to }) = self.gaps.audio(now) {
+            out.push(DeskOutput::Fact(DeskFact::NetworkGap { from, to }));
         }
         let packet = Packet {
             seq,

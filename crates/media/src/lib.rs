@@ -9,6 +9,7 @@ mod clock;
 pub mod demux;
 mod desk;
 mod fragment;
+mod gap;
 mod jitter;
 mod listen;
 mod net;

@@ -66,6 +66,9 @@ pub(crate) fn of_entry(entry: &Entry) -> Value {
         Entry::Muted { muted, timeline_ms } => {
             json!({"v": VERSION, "muted": muted, "timeline_ms": timeline_ms})
         }
+        Entry::NetworkGap { from_ms, to_ms } => {
+            json!({"v": VERSION, "from_ms": from_ms, "to_ms": to_ms})
+        }
         Entry::Paused { timeline_ms } | Entry::Resumed { timeline_ms } => {
             json!({"v": VERSION, "timeline_ms": timeline_ms})
         }

@@ -291,6 +291,34 @@ fn who_is_silent_for_25_s_is_lost_and_cannot_be_restarted() {
 }
 
 #[test]
+fn a_silence_of_the_network_is_told_once_with_its_length() {
+    let mut call = talking(14, Link::PERFECT);
+    let cut_off = call.ms(call.now);
+    call.hop();
+    call.run_for(ms(3_000));
+    call.restart();
+    back(&mut call, ms(1_000));
+    call.run_for(ms(1_000));
+    let gaps: Vec<(f64, f64)> = call
+        .facts
+        .iter()
+        .filter_map(|(_, fact)| match fact {
+            DeskFact::NetworkGap { from, to } => Some((call.ms(*from), call.ms(*to))),
+            _ => None,
+        })
+        .collect();
+    let [(from, to)] = gaps[..] else {
+        panic!("one gap: {gaps:?}")
+    };
+    assert!(
+        (from - cut_off).abs() < 40.0,
+        "{from} to {to}, cut off at {cut_off}"
+    );
+    assert!((to - cut_off - 3_000.0).abs() < 200.0, "{from} to {to}");
+    unharmed(&mut call);
+}
+
+#[test]
 fn credentials_that_the_connection_has_already_are_no_restart() {
     let mut call = talking(13, Link::PERFECT);
     let local = call.address();

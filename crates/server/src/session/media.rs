@@ -455,6 +455,10 @@ impl Running {
             DeskFact::Up => MediaFact::Up,
             DeskFact::Lost => MediaFact::Lost,
             DeskFact::AudioFlowing { at } => MediaFact::AudioFlowing { at: clock.mono(at) },
+            DeskFact::NetworkGap { from, to } => MediaFact::NetworkGap {
+                from: clock.mono(from),
+                to: clock.mono(to),
+            },
             DeskFact::SpeechStarted { at } => MediaFact::SpeechStarted { at: clock.mono(at) },
             DeskFact::SpeechEnded { at } => MediaFact::SpeechEnded { at: clock.mono(at) },
             DeskFact::PlayoutStarted { item, at } => MediaFact::PlayoutStarted {

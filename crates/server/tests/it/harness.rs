@@ -308,6 +308,8 @@ pub(crate) enum Say {
     Leave,
     /// The network is gone and this one is there; the offer of an ICE restart goes back.
     Hop(UdpSocket, oneshot::Sender<String>),
+    /// For so long nothing comes through, either way.
+    Silence(Duration),
     /// The answer to that restart.
     Arrive(String),
 }
@@ -425,13 +427,15 @@ async fn run(
     let mut out = Vec::new();
     let mut buffer = [0; 2_048];
     let mut up = false;
+    let mut silent_until = Instant::now();
     let mut rtp_time: u32 = 0;
     let mut tick = tokio::time::interval(FRAME);
     loop {
         for output in out.drain(..) {
             match output {
                 // What it would send over a network that is gone gets nowhere.
-                PeerOutput::Transmit { source, .. } if source != local => {}
+                PeerOutput::Transmit { source, .. }
+                    if source != local || Instant::now() < silent_until => {}
                 PeerOutput::Transmit {
                     destination, bytes, ..
                 } => drop(socket.send_to(&bytes, destination).await),
@@ -445,7 +449,9 @@ async fn run(
         }
         let due = peer.deadline();
         tokio::select! {
-            received = socket.recv_from(&mut buffer) => if let Ok((length, source)) = received {
+            received = socket.recv_from(&mut buffer) => if let Ok((length, source)) = received
+                && Instant::now() >= silent_until
+            {
                 let bytes = buffer.get(..length).unwrap();
                 peer.datagram(Instant::now(), Datagram { proto: Proto::Udp, source, destination: local, bytes }, &mut out);
             },
@@ -464,6 +470,7 @@ async fn run(
                     (local, socket) = (next.local_addr().unwrap(), next);
                     offer.send(peer.restart_offer(local).unwrap().to_string()).unwrap();
                 }
+                Some(Say::Silence(how_long)) => silent_until = Instant::now() + how_long,
                 Some(Say::Arrive(answer)) => {
                     let answer = IceFragment::parse(&answer).unwrap();
                     peer.restart_answer(Instant::now(), &answer).unwrap();

@@ -53,6 +53,10 @@ fn connection(kind: &str, body: Body<'_>) -> Option<Entry> {
             category: body.named("category", category)?,
             detail: body.text("detail")?,
         },
+        "network_gap" => Entry::NetworkGap {
+            from_ms: body.number("from_ms")?,
+            to_ms: body.number("to_ms")?,
+        },
         _ => return None,
     })
 }

@@ -1,5 +1,7 @@
 //! ICE restart: the connection takes another path, and the interview does not notice.
 
+use std::time::Duration;
+
 use engine::ids::{PeerNo, SessionId};
 use engine::journal::Outcome;
 use engine::session::State;
@@ -87,10 +89,7 @@ async fn who_changes_networks_twice_is_interviewed_to_the_end_without_a_pause() 
     // One phase, which is over soon after the second move.
     start.plan.phases.drain(1..);
     let phase = start.plan.phases.first_mut().unwrap();
-    (phase.target, phase.max) = (
-        std::time::Duration::from_secs(6),
-        std::time::Duration::from_secs(8),
-    );
+    (phase.target, phase.max) = (Duration::from_secs(6), Duration::from_secs(8));
     let mut caller = Caller::join_as(&house, start).await.unwrap();
     caller.until_type("caption").await;
     caller.hears_more(25).await;
@@ -284,6 +283,28 @@ async fn an_offer_anew_is_a_connection_that_was_never_restarted() {
         .restart(&secret, &second, "\"2\"", fragment().to_string())
         .await;
     assert_eq!(answer.headers()["etag"], "\"2.1\"");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_was_silent_leaves_a_mark_in_the_journal_and_no_pause() {
+    let house = house(SimConfig::instant()).await;
+    let (id, _) = house.invite().await;
+    let mut caller = Caller::join(&house, &id).await.unwrap();
+    caller.until_type("caption").await;
+    let silence = Say::Silence(Duration::from_secs(2));
+    caller.says.send(silence).await.unwrap();
+    journaled(&house, &id, "network_gap", 1).await;
+    caller.hears_more(25).await;
+    caller.say(r#"{"type":"end"}"#).await;
+    caller.until_type("ended").await;
+    house.ended(&id).await;
+    let rows = house.journal(&id).await;
+    let gap = rows.iter().find(|row| row.kind == "network_gap").unwrap();
+    let ms = |name: &str| gap.body[name].as_u64().unwrap();
+    assert!(ms("to_ms") - ms("from_ms") >= 1_500, "{gap:?}");
+    assert!(!rows.iter().any(|row| row.kind == "paused"), "{rows:#?}");
+    house.idle().await;
     house.close().await;
 }
 
