@@ -19,6 +19,8 @@ pub(crate) const SESSION_CREATED: &str = "session_created";
 pub(crate) const CONSENT_GIVEN: &str = "consent_given";
 /// Kind of the entry that takes a session up again after it lapsed.
 pub(crate) const REOPENED: &str = "reopened";
+/// Kind of the entry that stands in the place of a damaged one.
+pub(crate) const SET_ASIDE: &str = "set_aside";
 /// Kind of the entry that records a no.
 pub(crate) const CONSENT_DECLINED: &str = "consent_declined";
 
