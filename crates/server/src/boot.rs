@@ -112,6 +112,7 @@ pub async fn start_with(
         node: NODE.to_owned(),
         codec,
     });
+    let http_stop = CancellationToken::new();
     let app = Arc::new(App {
         public_url: config.public_url(),
         config,
@@ -125,9 +126,9 @@ pub async fn start_with(
         clock,
         console_token_hash: secrets::hash(token.expose()),
         began_at_us,
+        closing: http_stop.clone(),
         readiness: Arc::new(Readiness::default()),
     });
-    let http_stop = CancellationToken::new();
     let http = tokio::spawn(serve_http(listener, Arc::clone(&app), http_stop.clone()));
     let work_stop = CancellationToken::new();
     let work = tokio::spawn(work::run(Arc::clone(&app), work_stop.clone()));

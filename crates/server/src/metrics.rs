@@ -13,8 +13,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::alive::ALIVE;
+
 /// A counter with one label.
 pub type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+/// A number that goes up and down, with one label.
+pub type LabelledGauge = Family<[(&'static str, &'static str); 1], Gauge>;
 /// A counter of dollars.
 pub type Dollars = Counter<f64, AtomicU64>;
 
@@ -87,8 +91,16 @@ metrics! {
     ice_restarts: Labelled = "ice_restarts", Family::default();
     #[doc = " Links built anew in an interview that had begun, tries included, by trigger: the participant's return, the loss of the link before, or a renewal of one that worked."]
     rebuilds: Labelled = "rebuilds", Family::default();
-    #[doc = " Sessions of an earlier process found at the start, by what became of them: they wait for their participants, or their end was written."]
+    #[doc = " Sessions of an earlier process found at the start, by what became of them: they wait for their participants, their end was written, or their journal is damaged and they were left as they are."]
     taken_over: Labelled = "taken_over", Family::default();
+    #[doc = " Tasks, connections of participants and links that are alive, by kind. Without interviews all are 0: what stays above is a leak."]
+    alive: LabelledGauge = "alive", Family::default();
+    #[doc = " Files and sockets that this process holds open; 0 where the system does not tell."]
+    open_handles: Gauge = "open_handles", Gauge::default();
+    #[doc = " Entries of journals that cannot be read: the last one was set aside and its session can go on, or one before the last is in the way of it, counted at each try."]
+    damaged_entries: Labelled = "damaged_entries", Family::default();
+    #[doc = " How often the clock of this machine was set back by more than a second while the process ran; its own time went on."]
+    clock_set_back: Counter = "clock_set_back", Counter::default();
     #[doc = " Jobs that ended as dead letters."]
     dead_jobs: Counter = "dead_jobs", Counter::default();
 }
@@ -124,7 +136,9 @@ pub const RESTARTS: &[&str] = &[
 /// Triggers in `rebuilds`.
 pub const REBUILDS: &[&str] = &["return", "lost", "renewed"];
 /// What became of sessions in `taken_over`.
-pub const TAKEN_OVER: &[&str] = &["paused", "ended"];
+pub const TAKEN_OVER: &[&str] = &["paused", "ended", "damaged"];
+/// What was found in `damaged_entries`.
+pub const DAMAGED: &[&str] = &["set_aside", "in_the_way"];
 
 impl Metrics {
     /// The text that Prometheus scrapes.
@@ -170,6 +184,10 @@ impl Metrics {
         fill(&self.ice_restarts, "result", RESTARTS);
         fill(&self.rebuilds, "trigger", REBUILDS);
         fill(&self.taken_over, "became", TAKEN_OVER);
+        for kind in ALIVE {
+            drop(self.alive.get_or_create(&[("kind", *kind)]));
+        }
+        fill(&self.damaged_entries, "found", DAMAGED);
     }
 }
 

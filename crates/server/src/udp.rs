@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use demux::Inbound;
 use demux::{Delivery, RouteId, Table};
 
+use crate::alive::Alive;
 use crate::metrics::Metrics;
 
 /// Socket buffers: half a second of 400 sessions both ways (50 packets/s of about 120 bytes, which the kernel accounts
@@ -102,6 +103,7 @@ impl NetThread {
 pub(crate) struct Route {
     net: Net,
     id: RouteId,
+    _alive: Alive,
 }
 
 impl Route {
@@ -202,6 +204,7 @@ impl Net {
         Route {
             net: self.clone(),
             id: self.inner.table().add(ufrag, sender),
+            _alive: self.inner.metrics.alive("peer"),
         }
     }
 

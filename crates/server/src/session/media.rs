@@ -161,7 +161,12 @@ struct Running {
 impl MediaTask {
     /// Runs until the session is over.
     pub(super) async fn run(self) {
-        let mut running = Running {
+        let _alive = self.metrics.alive("media");
+        self.begin().run().await;
+    }
+
+    fn begin(self) -> Running {
+        Running {
             task: self,
             orders: Orders::Open,
             restarts: 0,
@@ -172,8 +177,7 @@ impl MediaTask {
             end_at: None,
             first_spoken: None,
             texts: (Instant::now(), 0),
-        };
-        running.run().await;
+        }
     }
 }
 
@@ -483,3 +487,6 @@ impl Running {
 fn micros(us: u32) -> Duration {
     Duration::from_micros(u64::from(us))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -308,6 +309,18 @@ impl Registry {
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.inner.tasks.tracker.len()
+    }
+
+    /// How many places on media threads they have.
+    #[must_use]
+    pub fn seats(&self) -> usize {
+        self.inner.parts.shards.seats()
+    }
+
+    /// TCP addresses that browsers are told.
+    #[must_use]
+    pub fn tcp_told(&self) -> &[SocketAddr] {
+        self.inner.parts.net.tcp_told()
     }
 
     /// Resolves when there are no tasks (any more).

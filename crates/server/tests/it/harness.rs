@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::reaper::{self, Handles};
 use crate::relay;
 
 /// Nothing here takes as long, however busy the machine is; a test that hangs fails with this.
@@ -262,9 +263,23 @@ impl House {
         timeout(PATIENCE, self.app().registry.idle())
             .await
             .expect("all tasks end");
+        let registry = &self.app().registry;
         assert_eq!(
-            (self.app().registry.live(), self.app().registry.tasks()),
-            (0, 0)
+            (registry.live(), registry.tasks(), registry.seats()),
+            (0, 0, 0)
+        );
+        // A connection over TCP is noticed to be gone by the thread that reads it.
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        let quiet = async {
+            while !reaper::alive(&self.app().metrics.text()).is_empty() {
+                look.tick().await;
+            }
+        };
+        let quiet = timeout(PATIENCE, quiet).await;
+        assert!(
+            quiet.is_ok(),
+            "{:#?}",
+            reaper::alive(&self.app().metrics.text())
         );
     }
 
@@ -279,7 +294,7 @@ impl House {
         let mut next = config(&folder);
         next.provider.openai_base_url = running.app().config.provider.openai_base_url.clone();
         next.shutdown.deadline_ms = running.app().config.shutdown.deadline_ms;
-        running.stop().await;
+        stop(running, &folder).await;
         let running = boot::start_with(next, codec, wall.clone()).await.unwrap();
         House {
             running,
@@ -290,10 +305,20 @@ impl House {
     }
 
     pub(crate) async fn close(self) -> TempDir {
-        self.running.stop().await;
+        stop(self.running, &self.folder).await;
         self.simulator.cancel();
         self.folder
     }
+}
+
+/// Stops a server, whatever it is doing; nothing of it may be left.
+async fn stop(running: Running, folder: &TempDir) {
+    let app = Arc::downgrade(running.app());
+    let metrics = Arc::clone(&running.app().metrics);
+    let handles = Handles::of(running.app(), folder.path(), running.media_addr());
+    running.stop().await;
+    reaper::nothing_is_left(app, &handles).await;
+    assert_eq!(reaper::alive(&metrics.text()), [""; 0]);
 }
 
 /// A minimal participant: one peer on a socket of its own, which sends silence and notes what it hears.

@@ -5,6 +5,7 @@
 mod api;
 mod finished;
 mod harness;
+mod reaper;
 mod relay;
 
 mod returning;
