@@ -266,7 +266,7 @@ async fn open_store(
     store_config.clock = wall;
     let store = Store::open(store_config).await?;
     let released = store.release_own_leases(NODE).await?;
-    let found = session::take_over(&store, NODE).await?;
+    let found = session::take_over(&store, metrics, NODE).await?;
     let counted = |became, found: usize| {
         metrics
             .taken_over
@@ -275,6 +275,7 @@ async fn open_store(
     };
     counted("paused", found.paused);
     counted("ended", found.ended);
+    counted("damaged", found.damaged);
     metrics
         .pauses
         .get_or_create(&[("cause", "crash")])
@@ -283,6 +284,7 @@ async fn open_store(
         tracing::warn!(
             paused = found.paused,
             ended = found.ended,
+            damaged = found.damaged,
             jobs = released,
             "the last process left interviews or jobs: paused ones wait for their participants, jobs start again"
         );

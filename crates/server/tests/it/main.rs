@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod api;
+mod bad_inputs;
 mod finished;
 mod harness;
 mod reaper;
