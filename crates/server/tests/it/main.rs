@@ -4,6 +4,7 @@
 
 mod api;
 mod bad_inputs;
+mod bugs;
 mod finished;
 mod harness;
 mod reaper;
