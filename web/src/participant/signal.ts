@@ -1,7 +1,9 @@
 /** The participant's side of the HTTP API. */
 
 import { Client } from "../api/client";
+import { ApiError } from "../api/problem";
 import type { Participation } from "../api/types";
+import { Grant } from "./grant";
 import type { Request } from "./messages";
 
 export interface Accepted {
@@ -17,11 +19,16 @@ export interface Signal {
   request(request: Request): Promise<void>;
 }
 
+/** The header of an offer, and of the answer to it. */
+const GRANT = "Colloquy-Grant";
+
 export class ParticipantApi implements Signal {
   readonly #client: Client;
+  readonly #grant: Grant;
 
   constructor(secret: string) {
     this.#client = new Client(secret);
+    this.#grant = new Grant(secret);
   }
 
   async participation(): Promise<Participation> {
@@ -32,12 +39,33 @@ export class ParticipantApi implements Signal {
     return (await this.#client.post("/api/v1/participation/consent", { json: { accepted } })).participation;
   }
 
+  /** Offers with this tab's grant; without, once the server has refused it: the link alone opens the session too. */
   async offer(sdp: string, signal: AbortSignal): Promise<Accepted> {
-    const response = await this.#client.send("post", "/api/v1/participation/peers", {
+    let response: Response;
+    try {
+      response = await this.#offer(sdp, signal);
+    } catch (error) {
+      if (this.#grant.value === null || !isGrantRefused(error)) throw error;
+      this.#grant.replace(null);
+      response = await this.#offer(sdp, signal);
+    }
+    // An answer without one has used up the one before all the same.
+    this.#grant.replace(response.headers.get(GRANT));
+    return { sdp: await response.text(), location: response.headers.get("location") ?? "" };
+  }
+
+  #offer(sdp: string, signal: AbortSignal): Promise<Response> {
+    const grant = this.#grant.value;
+    return this.#client.send("post", "/api/v1/participation/peers", {
       text: { body: sdp, type: "application/sdp" },
+      headers: grant === null ? {} : { [GRANT]: grant },
       signal,
     });
-    return { sdp: await response.text(), location: response.headers.get("location") ?? "" };
+  }
+
+  /** The interview is over: there is nothing to come back to with a grant. */
+  forgetGrant(): void {
+    this.#grant.replace(null);
   }
 
   async close(location: string): Promise<void> {
@@ -50,4 +78,8 @@ export class ParticipantApi implements Signal {
   async request(request: Request): Promise<void> {
     await this.#client.post("/api/v1/participation/requests", { json: { request } });
   }
+}
+
+function isGrantRefused(error: unknown): boolean {
+  return error instanceof ApiError && error.problem.status === 401 && error.problem.code.startsWith("grant-");
 }
