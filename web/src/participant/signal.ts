@@ -3,6 +3,7 @@
 import { Client } from "../api/client";
 import { ApiError } from "../api/problem";
 import type { Participation } from "../api/types";
+import { FRAGMENT_TYPE } from "./fragment";
 import { Grant } from "./grant";
 import type { Request } from "./messages";
 
@@ -15,6 +16,8 @@ export interface Accepted {
 /** What the call needs from the server; a test gives its own. */
 export interface Signal {
   offer(sdp: string, signal: AbortSignal): Promise<Accepted>;
+  /** Sends the fragment of an ICE restart, gets the server's. */
+  restart(location: string, fragment: string, signal: AbortSignal): Promise<string>;
   close(location: string): Promise<void>;
   request(request: Request): Promise<void>;
 }
@@ -68,11 +71,14 @@ export class ParticipantApi implements Signal {
     this.#grant.replace(null);
   }
 
+  async restart(location: string, fragment: string, signal: AbortSignal): Promise<string> {
+    const headers = { "Content-Type": FRAGMENT_TYPE, "If-Match": "*" };
+    const response = await this.#client.sendTo(ownPath(location), { method: "PATCH", headers, body: fragment, signal });
+    return response.text();
+  }
+
   async close(location: string): Promise<void> {
-    // A Location may be absolute; only our own origin gets the secret.
-    const address = new URL(location, window.location.origin);
-    if (address.origin !== window.location.origin) return;
-    await this.#client.sendTo(address.pathname, { method: "DELETE", keepalive: true });
+    await this.#client.sendTo(ownPath(location), { method: "DELETE", keepalive: true });
   }
 
   async request(request: Request): Promise<void> {
@@ -82,4 +88,11 @@ export class ParticipantApi implements Signal {
 
 function isGrantRefused(error: unknown): boolean {
   return error instanceof ApiError && error.problem.status === 401 && error.problem.code.startsWith("grant-");
+}
+
+/** A Location may be absolute; only our own origin gets the secret. */
+function ownPath(location: string): string {
+  const address = new URL(location, window.location.origin);
+  if (address.origin !== window.location.origin) throw new Error("the Location is not of this server");
+  return address.pathname;
 }
