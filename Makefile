@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help chaos setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
+.PHONY: help chaos simulate setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench: setup web ## Measure, print, and write target/bench.json (BENCH_ARGS="--o
 chaos: setup web ## Break everything under running interviews and check that none is lost (CHAOS_ARGS="--events 40 --seed 7")
 	cargo build --locked --release -p colloquy
 	target/release/colloquy chaos $(CHAOS_ARGS)
+
+simulate: ## A hundred thousand sessions in virtual time, judged by a reference (SESSIONS=1000 SEED=7)
+	cargo run --locked --release --quiet -p engine --example simulate -- $(or $(SESSIONS),100000) $(or $(SEED),1)
 
 ci: ## What the gate runs
 	.ci/run

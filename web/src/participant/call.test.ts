@@ -194,7 +194,7 @@ describe("a lost connection", () => {
     first.become("disconnected");
     await vi.advanceTimersByTimeAsync(10_000);
     first.become("failed");
-    await vi.advanceTimersByTimeAsync(8_000);
+    await vi.advanceTimersByTimeAsync(12_000);
     expect(first.closed).toBe(false);
     expect(signal.restart.mock.calls.length).toBeGreaterThan(8);
     expect(signal.offer).toHaveBeenCalledTimes(1);

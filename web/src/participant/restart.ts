@@ -7,8 +7,8 @@ import { ApiError } from "../api/problem";
 import { waitMs } from "./backoff";
 import { answerWith, fragmentOf } from "./fragment";
 
-/** The server keeps a silent connection for 20 s (`SILENCE_LIMIT` in `crates/media/src/peer.rs`), and has heard less than we. */
-export const RESTART_MS = 20_000;
+/** The server keeps a silent connection for 25 s (`SILENCE_LIMIT` in `crates/media/src/peer.rs`), and has heard less than we. */
+export const RESTART_MS = 25_000;
 /** An answer that takes longer is lost with the network that it was asked over. */
 const ANSWER_MS = 4_000;
 /** Once both sides know the credentials, checks come every few tens of milliseconds. */

@@ -111,10 +111,10 @@ fn event(kind: Kind, rng: &mut fastrand::Rng) -> Event {
     let blocked = |way, span| Target::Participant(Trouble::Blocked { way, span });
     let gone = |span, page| Target::Participant(Trouble::Gone { span, page });
     let target = match kind {
-        // Up to 20 s are the first rung's, more is the second's.
-        Kind::BlockedOut => blocked(Way::Out, span(1_000..28_000)),
-        Kind::BlockedIn => blocked(Way::In, span(1_000..28_000)),
-        Kind::BlockedBoth => blocked(Way::Both, span(1_000..28_000)),
+        // Up to 25 s are the first rung's, more is the second's.
+        Kind::BlockedOut => blocked(Way::Out, span(1_000..33_000)),
+        Kind::BlockedIn => blocked(Way::In, span(1_000..33_000)),
+        Kind::BlockedBoth => blocked(Way::Both, span(1_000..33_000)),
         Kind::Moved => Target::Participant(Trouble::Moved { at: Moment::Now }),
         Kind::Reloaded => gone(span(0..1_500), Tab::Reloaded),
         Kind::Away => gone(span(2_000..45_000), Tab::Fresh),

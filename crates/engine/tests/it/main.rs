@@ -11,6 +11,7 @@ mod drive;
 mod ends;
 mod enrich;
 mod every;
+mod fleet;
 mod interview;
 mod links;
 mod moves;

@@ -282,7 +282,7 @@ fn who_is_silent_for_25_s_is_lost_and_cannot_be_restarted() {
     let local = call.address();
     let asked = call.client.as_mut().unwrap().restart_offer(local).unwrap();
     call.hop();
-    call.run_for(ms(19_500));
+    call.run_for(ms(24_500));
     assert!(!call.has(|fact| *fact == DeskFact::Lost));
     call.run_for(ms(5_500));
     assert!(call.has(|fact| *fact == DeskFact::Lost));

@@ -24,7 +24,7 @@ const SILENT_AFTER: Duration = Duration::from_secs(5);
 const RESTART_EVERY: Duration = Duration::from_secs(2);
 
 /// Silence after which nobody believes in this connection any more.
-const LOST_AFTER: Duration = Duration::from_secs(20);
+const LOST_AFTER: Duration = Duration::from_secs(25);
 
 /// A peer on a socket.
 pub(super) struct Connection {
