@@ -104,10 +104,7 @@ fn print(verdicts: &[Verdict], seed: u64, seconds: f64) {
     let row =
         |name: &str, count: usize| println!("  {name:<52} {count:>8}  {:>6.2} %", share(count));
     println!("simulate: {} sessions, seed {seed}", verdicts.len());
-    row(
-        "gone at least once (drops, kills, deploys)",
-        count(|one| one.dropped),
-    );
+    row("whose participant dropped", count(|one| one.dropped));
     row(
         "  of them back in time, each time",
         count(|one| one.dropped && one.returned),
@@ -121,6 +118,10 @@ fn print(verdicts: &[Verdict], seed: u64, seconds: f64) {
         count(|one| one.links > 1),
     );
     row("lost", count(|one| one.lost));
+    row(
+        "gone at least once, kills and deploys included",
+        count(|one| one.gone),
+    );
     row(
         "lost although their participant came back",
         count(|one| one.returned && one.lost),

@@ -11,6 +11,9 @@ use super::stage::{Stage, What, between_ms, gone};
 use super::story::{Blow, Way};
 use super::study;
 
+/// Speech that goes on for so long after the interviewer's is no echo of it; a little more than the engine asks for.
+const ECHO: Duration = Duration::from_millis(1_400);
+
 impl Stage {
     /// The participant answers; a live link that is not stalled hears it.
     pub(super) fn talk(&mut self) {
@@ -32,7 +35,12 @@ impl Stage {
             ms + 200,
             What::Media(peer, MediaFact::SpeechEnded { at: end }),
         );
-        self.answered = Some(end);
+        // What ends soon after the interviewer does may be its echo: nobody may count on an answer to that.
+        let over = self.playing.zip(self.queue.front());
+        let alone = over.map_or(now, |((_, since), (_, ms))| {
+            since + Duration::from_millis(u64::from(*ms))
+        });
+        self.answered = (alone + ECHO <= end).then_some(end);
         self.speaks_until = end;
         let Some((link, stalled)) = self
             .links
@@ -82,6 +90,7 @@ impl Stage {
         match blow {
             Blow::Drop(way) if active && self.present => {
                 self.lose();
+                self.facts.drops += 1;
                 match way {
                     Way::Back(ms) => self.after(ms, What::Offer),
                     Way::Away => self.leaves = true,

@@ -15,6 +15,9 @@ const DEAD_AIR_MAX_MS: u64 = 4_000;
 /// What became of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
+    /// The participant was gone, whatever the reason.
+    pub(crate) gone: bool,
+    /// By a drop of its own.
     pub(crate) dropped: bool,
     /// Everybody who dropped came back, each time in time.
     pub(crate) returned: bool,
@@ -54,7 +57,8 @@ pub(crate) fn judge(stage: &Stage) -> Result<Verdict, String> {
         return Err(format!("{} ms of dead air", stage.facts.dead_air_ms));
     }
     Ok(Verdict {
-        dropped: !stage.facts.gone.is_empty(),
+        gone: !stage.facts.gone.is_empty(),
+        dropped: stage.facts.drops > 0,
         returned,
         lost,
         restarts: stage.facts.restarts,

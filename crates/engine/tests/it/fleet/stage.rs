@@ -50,6 +50,8 @@ pub(crate) struct Facts {
     pub(crate) gone: Vec<(Mono, Option<Mono>)>,
     /// Kills and deploys.
     pub(crate) restarts: u32,
+    /// Drops of the participant.
+    pub(crate) drops: u32,
     /// What the provider billed, in micro-dollars, as far as it was written.
     pub(crate) billed_micro_usd: u64,
     /// From the end of an answer to what was heard next, in milliseconds, the longest.
