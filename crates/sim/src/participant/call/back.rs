@@ -138,6 +138,7 @@ impl Call<'_> {
         self.mouth = Mouth::new(&mut self.rng);
         self.ears = Ears::new(self.config.ears)?;
         self.turn = Turn::default();
+        self.page.returned();
         self.thought = None;
         self.answered = None;
         self.interruption = None;
