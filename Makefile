@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench simulate ci clean
+.PHONY: help chaos simulate setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,10 @@ deny: ## Licences, sources and advisories of the dependencies
 bench: setup web ## Measure, print, and write target/bench.json (BENCH_ARGS="--only latency --seconds 20")
 	cargo build --locked --release -p colloquy -p engine -p store --bin colloquy --example walk --example journal_rate
 	target/release/colloquy bench --out target/bench.json $(BENCH_ARGS)
+
+chaos: setup web ## Break everything under running interviews and check that none is lost (CHAOS_ARGS="--events 40 --seed 7")
+	cargo build --locked --release -p colloquy
+	target/release/colloquy chaos $(CHAOS_ARGS)
 
 simulate: ## 100,000 interviews in virtual time in which everything breaks (SESSIONS=n, SEED=n; ONE=seed replays one)
 	@cargo build --locked --quiet --release -p engine --example fleet

@@ -12,17 +12,17 @@ const TOKEN = "journey-console-token";
 const START_DEADLINE_MS = 30_000;
 
 /**
- * `restart` kills the server without a word (SIGKILL) and starts the next one at the same address.
+ * `udp` is where its media is. `restart` kills the server without a word (SIGKILL) and starts the next one at the same address.
  * @returns {Promise<{ url: string, token: string, api: typeof fetch, restart: () => Promise<void>, stop: () => Promise<void>, log: () => string }>}
  */
-export async function start() {
+export async function start({ udp = "127.0.0.1:0" } = {}) {
   const data = mkdtempSync(join(tmpdir(), "colloquy-e2e-"));
   const simulator = run(["sim", "--listen", "127.0.0.1:0"], {});
   const provider = await simulator.says(/OPENAI_BASE_URL=(\S+)/);
   const variables = {
     COLLOQUY__HTTP__ADDR: "127.0.0.1:0",
     COLLOQUY__HTTP__CONSOLE_TOKEN: TOKEN,
-    COLLOQUY__MEDIA__UDP_ADDR: "127.0.0.1:0",
+    COLLOQUY__MEDIA__UDP_ADDR: udp,
     COLLOQUY__MEDIA__TCP_ADDR: "127.0.0.1:0",
     COLLOQUY__STORE__DATABASE: join(data, "colloquy.db"),
     COLLOQUY__STORE__RECORDINGS: join(data, "recordings"),

@@ -3,16 +3,15 @@
 //! The server under test is a process of its own (`colloquy serve`), reached over loopback only. Participants and the
 //! vendor are in this process, so that what goes in and what comes out is timed on one clock.
 
-mod api;
 mod call;
 mod figure;
 mod first_voice;
-mod house;
 mod latency;
 mod load;
 mod machine;
 mod mark;
 mod programs;
+mod recovery;
 mod report;
 mod vendor;
 
@@ -61,16 +60,19 @@ enum Measurement {
     Load,
     /// From the end of an interview to its report.
     Report,
+    /// From the network, the page or the server being back to the interview going on, for a hundred at once.
+    Recovery,
 }
 
 /// All of them: the short ones first, so that a mistake shows early.
-const ALL: [Measurement; 6] = [
+const ALL: [Measurement; 7] = [
     Measurement::Engine,
     Measurement::Journal,
     Measurement::FirstVoice,
     Measurement::Latency,
     Measurement::Load,
     Measurement::Report,
+    Measurement::Recovery,
 ];
 
 /// How much is measured.
@@ -156,6 +158,7 @@ async fn measure(measurement: Measurement, extent: Extent) -> anyhow::Result<Vec
         Measurement::FirstVoice => first_voice::measure().await,
         Measurement::Load => load::measure(extent).await,
         Measurement::Report => report::measure().await,
+        Measurement::Recovery => recovery::measure().await,
     }
 }
 

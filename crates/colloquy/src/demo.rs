@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use providers::Secret;
 use server::config::Config;
-use sim::participant::{Ears, Manners, ParticipantConfig, run as take_part};
+use sim::participant::{Ears, Manners, PATIENCE, ParticipantConfig, run as take_part};
 use sim::provider::SimConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -159,6 +159,7 @@ async fn interview(
         manners: Manners::Patient,
         deadline: INTERVIEW_DEADLINE,
         local_ip: None,
+        patience: PATIENCE,
     };
     let report = take_part(config, stop.child_token(), crate::participant::print)
         .await

@@ -1,8 +1,10 @@
 //! The binary: subcommands, nothing else.
 
 mod bench;
+mod chaos;
 mod check;
 mod demo;
+mod house;
 mod output;
 mod participant;
 mod serve;
@@ -40,6 +42,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure latency, cost per session and throughput, and write the figures as JSON.
     Bench(bench::Arguments),
+    /// Break networks, pages, providers and the server under interviews that run, and check that none was lost.
+    Chaos(chaos::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Command::Voices(arguments) => voices::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sim::participant::{Ears, Manners, ParticipantConfig, Progress, run as take_part};
+use sim::participant::{Ears, Manners, PATIENCE, ParticipantConfig, Progress, run as take_part};
 
 use crate::output;
 use crate::serve::{runtime, stop_on_signal};
@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         manners,
         deadline: Duration::from_secs(arguments.minutes_max * 60),
         local_ip: None,
+        patience: PATIENCE,
     };
     let report = runtime()?
         .block_on(async { anyhow::Ok(take_part(config, stop_on_signal()?, print).await?) })?;
@@ -54,6 +55,8 @@ pub(crate) fn print(progress: Progress) {
     output::line(match progress {
         Progress::Consented { title } => format!("  consented to \"{title}\""),
         Progress::Connected => "  connected over WebRTC".to_owned(),
+        Progress::Dropped => "  the connection is gone; coming back".to_owned(),
+        Progress::Returned(back) => format!("  back ({:?})", back.rung),
         Progress::Phase { title } => format!("  -- {title}"),
         Progress::Heard { text } => format!("  interviewer  {text}"),
         Progress::Answering { text, .. } => format!("  participant  {text}"),

@@ -98,6 +98,13 @@ pub enum Entry {
         /// When.
         timeline_ms: u64,
     },
+    /// Nothing of the participant arrived for a while, and the connection went on all the same.
+    NetworkGap {
+        /// The last packet before it.
+        from_ms: u64,
+        /// The first one after it, on the same timeline.
+        to_ms: u64,
+    },
     /// The participant is gone; the session waits.
     Paused {
         /// When.
@@ -143,6 +150,7 @@ impl Entry {
             Entry::Charged { .. } => "charged",
             Entry::Measured { .. } => "measured",
             Entry::Muted { .. } => "muted",
+            Entry::NetworkGap { .. } => "network_gap",
             Entry::Paused { .. } => "paused",
             Entry::Resumed { .. } => "resumed",
             Entry::Closing { .. } => "closing",

@@ -80,6 +80,8 @@ pub struct Session {
     ended: Option<Mono>,
     peer: Option<Peer>,
     peer_latest: PeerNo,
+    /// Gaps of the network written down.
+    network_gaps: u32,
     talk: Talk,
     care: Care,
     playout: Playout,
@@ -210,6 +212,7 @@ impl Session {
             ended: None,
             peer: None,
             peer_latest: PeerNo(0),
+            network_gaps: 0,
             talk: Talk::new(),
             care: Care::default(),
             playout: Playout::default(),

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use engine::ids::ItemId;
 
 use crate::fragment::IceFragment;
+use crate::gap::{Gap, Gaps};
 use crate::jitter::Packet;
 use crate::listen::{Listener, Said, Tally};
 use crate::net::{Datagram, NetConfig};
-use crate::offer::{Answer, OfferError};
+use crate::offer::{self, Answer, OfferError};
 use crate::opus::{self, Encoder};
-use crate::peer::{Peer, PeerGone, PeerOutput};
+use crate::peer::{Peer, PeerGone, PeerOutput, RestartError};
 use crate::playout::{Encode, Playout, Sent};
 use crate::record::Writer;
 use crate::stats::{DeskStats, LatencySamples};
@@ -32,7 +33,10 @@ pub struct Desk {
     recording: Recording,
     peer: Option<Peer>,
     peer_no: u32,
+    /// ICE user fragment of the other side, by which a restart is told from a repetition.
+    their_ufrag: String,
     flowing: bool,
+    gaps: Gaps,
     /// Outputs of calls that cannot hand them over.
     pending: Vec<DeskOutput>,
     origin: Instant,
@@ -63,7 +67,9 @@ impl Desk {
             config,
             peer: None,
             peer_no: 0,
+            their_ufrag: String::new(),
             flowing: false,
+            gaps: Gaps::default(),
             pending: Vec::new(),
             origin,
             stats: DeskStats::default(),
@@ -94,7 +100,9 @@ impl Desk {
         self.pending = goodbye;
         self.peer = Some(peer);
         self.peer_no += 1;
+        self.their_ufrag = offer::ufrag(offer_sdp).unwrap_or_default().to_owned();
         self.flowing = false;
+        self.gaps = Gaps::default();
         self.listener.new_peer();
         Ok(answer)
     }
@@ -102,9 +110,19 @@ impl Desk {
     /// Answers an ICE restart of the peer. Nothing else changes: what is heard, played and recorded goes on.
     ///
     /// # Errors
-    /// When there is no peer (any more).
-    pub fn restart(&mut self, now: Instant, theirs: &IceFragment) -> Result<IceFragment, PeerGone> {
-        self.peer.as_mut().ok_or(PeerGone)?.restart(now, theirs)
+    /// When there is no peer (any more), or the credentials are those that it has.
+    pub fn restart(
+        &mut self,
+        now: Instant,
+        theirs: &IceFragment,
+    ) -> Result<IceFragment, RestartError> {
+        let peer = self.peer.as_mut().ok_or(PeerGone)?;
+        if theirs.ufrag == self.their_ufrag {
+            return Err(RestartError::NotNew);
+        }
+        let ours = peer.restart(now, theirs)?;
+        self.their_ufrag.clone_from(&theirs.ufrag);
+        Ok(ours)
     }
 
     /// Closes the peer, if there is one. No `Lost` follows: the caller knows.
@@ -125,6 +143,9 @@ impl Desk {
         self.with_peer(now, out, |peer, peer_out| {
             peer.datagram(now, datagram, peer_out)
         });
+        if self.peer.as_ref().is_some_and(|peer| peer.heard() == now) {
+            self.gaps.packet(now);
+        }
     }
 
     /// Queues audio of an utterance at the model's rate: any length, faster than real time. After it, ask
@@ -333,6 +354,9 @@ impl Desk {
         if !self.flowing {
             self.flowing = true;
             out.push(DeskOutput::Fact(DeskFact::AudioFlowing { at }));
+        }
+        if let Some(Gap { from, to }) = self.gaps.audio(now) {
+            out.push(DeskOutput::Fact(DeskFact::NetworkGap { from, to }));
         }
         let packet = Packet {
             seq,

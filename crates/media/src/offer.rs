@@ -166,6 +166,12 @@ pub(crate) fn reduce(offer: &str) -> Result<String, OfferError> {
     Ok(text)
 }
 
+/// The other side's ICE user fragment. Browsers repeat it in each bundled section.
+pub(crate) fn ufrag(sdp: &str) -> Option<&str> {
+    sdp.lines()
+        .find_map(|line| line.trim_end().strip_prefix("a=ice-ufrag:"))
+}
+
 fn choose_audio(sections: &[Section<'_>]) -> Result<usize, OfferError> {
     let Some(audio) = sections
         .iter()

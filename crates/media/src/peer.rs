@@ -27,7 +27,7 @@ use crate::offer::{self, Answer, OfferError};
 use crate::opus;
 pub use io::{AnswerError, PeerConfig, PeerOutput};
 use loss::Reported;
-pub use restart::PeerGone;
+pub use restart::{PeerGone, RestartError};
 use setup::{base_config, credentials, random};
 use texts::Texts;
 
@@ -36,9 +36,9 @@ const CHANNEL: &str = "colloquy";
 /// A peer that is not connected after this long never will be: browsers give up on ICE after about 15 s.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// A connected peer that sent nothing at all for this long is gone. Browsers check consent every 5 s at most
-/// (RFC 7675, 5.1); a Chromium with a broken network calls its connection failed after about 15 s, and whoever comes back
-/// until then needs no more than an ICE restart.
-const SILENCE_LIMIT: Duration = Duration::from_secs(20);
+/// (RFC 7675, 5.1); a Chromium with a broken network calls its connection failed after about 15 s, which an ICE
+/// restart mends all the same. So who has no network for 20 s comes back on the same connection.
+const SILENCE_LIMIT: Duration = Duration::from_secs(25);
 /// The first byte of a STUN message is below this, that of DTLS, RTP and RTCP is not (RFC 7983, 7).
 const STUN_BELOW: u8 = 4;
 /// How often timers that are due already are run within one call.

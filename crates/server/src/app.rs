@@ -8,6 +8,7 @@ use engine::cost::Prices;
 use engine::ids::{SessionId, StudyId};
 use providers::{PriceBook, Profile, Profiles};
 use tokio::sync::{Mutex, broadcast};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -68,11 +69,26 @@ pub struct App {
     pub console_token_hash: [u8; 32],
     /// When this process had taken over what the last one left, in microseconds UTC.
     pub began_at_us: i64,
+    /// Cancelled when this server answers nobody any more: what would be answered for ever ends then.
+    pub closing: CancellationToken,
     /// Off while starting and draining.
     pub readiness: Arc<Readiness>,
 }
 
 impl App {
+    /// Brings numbers up to date that are counted elsewhere.
+    pub fn measure(&self) {
+        let set_back = self.store.stats().clock_set_back;
+        self.metrics
+            .clock_set_back
+            .inner()
+            .store(set_back, Ordering::Relaxed);
+        let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        self.metrics
+            .open_handles
+            .set(i64::try_from(open).unwrap_or(i64::MAX));
+    }
+
     /// Tells whoever watches that a session changed.
     pub fn changed(&self, session_id: &SessionId) {
         // Without a reader there is nobody to tell.

@@ -112,6 +112,7 @@ pub async fn start_with(
         node: NODE.to_owned(),
         codec,
     });
+    let http_stop = CancellationToken::new();
     let app = Arc::new(App {
         public_url: config.public_url(),
         config,
@@ -125,9 +126,9 @@ pub async fn start_with(
         clock,
         console_token_hash: secrets::hash(token.expose()),
         began_at_us,
+        closing: http_stop.clone(),
         readiness: Arc::new(Readiness::default()),
     });
-    let http_stop = CancellationToken::new();
     let http = tokio::spawn(serve_http(listener, Arc::clone(&app), http_stop.clone()));
     let work_stop = CancellationToken::new();
     let work = tokio::spawn(work::run(Arc::clone(&app), work_stop.clone()));
@@ -265,7 +266,7 @@ async fn open_store(
     store_config.clock = wall;
     let store = Store::open(store_config).await?;
     let released = store.release_own_leases(NODE).await?;
-    let found = session::take_over(&store, NODE).await?;
+    let found = session::take_over(&store, metrics, NODE).await?;
     let counted = |became, found: usize| {
         metrics
             .taken_over
@@ -274,6 +275,7 @@ async fn open_store(
     };
     counted("paused", found.paused);
     counted("ended", found.ended);
+    counted("damaged", found.damaged);
     metrics
         .pauses
         .get_or_create(&[("cause", "crash")])
@@ -282,6 +284,7 @@ async fn open_store(
         tracing::warn!(
             paused = found.paused,
             ended = found.ended,
+            damaged = found.damaged,
             jobs = released,
             "the last process left interviews or jobs: paused ones wait for their participants, jobs start again"
         );

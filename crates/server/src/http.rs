@@ -11,6 +11,7 @@ mod limit;
 mod participation;
 mod probes;
 mod recording;
+mod restart;
 mod sessions;
 mod studies;
 mod time;
@@ -42,10 +43,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(participation::read))
         .routes(routes!(participation::consent))
         .routes(routes!(participation::offer))
-        .routes(routes!(
-            participation::close_peer,
-            participation::restart_peer
-        ))
+        .routes(routes!(participation::close_peer, restart::restart_peer))
         .routes(routes!(participation::request))
         .routes(routes!(studies::list, studies::put))
         .routes(routes!(studies::read))

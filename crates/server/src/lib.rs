@@ -5,6 +5,7 @@
 //!                   └──> store (journal, jobs) <── work: workers that turn an ended session into a report
 //! ```
 
+mod alive;
 pub mod app;
 pub mod boot;
 pub mod clock;

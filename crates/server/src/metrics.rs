@@ -13,8 +13,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::alive::ALIVE;
+
 /// A counter with one label.
 pub type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+/// A number that goes up and down, with one label.
+pub type LabelledGauge = Family<[(&'static str, &'static str); 1], Gauge>;
 /// A counter of dollars.
 pub type Dollars = Counter<f64, AtomicU64>;
 
@@ -83,10 +87,20 @@ metrics! {
     losses: Labelled = "losses", Family::default();
     #[doc = " Offers refused because of their grant, by reason."]
     grants_refused: Labelled = "grants_refused", Family::default();
+    #[doc = " ICE restarts that pages asked for, by result: answered; refused because the connection is gone, is another one by now, or the interview is over, or because the request was invalid; or not answered in time."]
+    ice_restarts: Labelled = "ice_restarts", Family::default();
     #[doc = " Links built anew in an interview that had begun, tries included, by trigger: the participant's return, the loss of the link before, or a renewal of one that worked."]
     rebuilds: Labelled = "rebuilds", Family::default();
-    #[doc = " Sessions of an earlier process found at the start, by what became of them: they wait for their participants, or their end was written."]
+    #[doc = " Sessions of an earlier process found at the start, by what became of them: they wait for their participants, their end was written, or their journal is damaged and they were left as they are."]
     taken_over: Labelled = "taken_over", Family::default();
+    #[doc = " Tasks, connections of participants and links that are alive, by kind. Without interviews all are 0: what stays above is a leak."]
+    alive: LabelledGauge = "alive", Family::default();
+    #[doc = " Files and sockets that this process holds open; 0 where the system does not tell."]
+    open_handles: Gauge = "open_handles", Gauge::default();
+    #[doc = " Entries of journals that cannot be read: the last one was set aside and its session can go on, or one before the last is in the way of it, counted at each try."]
+    damaged_entries: Labelled = "damaged_entries", Family::default();
+    #[doc = " How often the clock of this machine was set back by more than a second while the process ran; its own time went on."]
+    clock_set_back: Counter = "clock_set_back", Counter::default();
     #[doc = " Jobs that ended as dead letters."]
     dead_jobs: Counter = "dead_jobs", Counter::default();
 }
@@ -110,10 +124,21 @@ pub const PAUSES: &[&str] = &["connection", "replaced", "provider", "deploy", "c
 pub const WAYS: &[&str] = &["grant", "link"];
 /// Causes in `losses`.
 pub const LOSSES: &[&str] = &["window", "study_window", "provider", "fault"];
+/// Results in `ice_restarts`.
+pub const RESTARTS: &[&str] = &[
+    "answered",
+    "gone",
+    "stale",
+    "over",
+    "invalid",
+    "unavailable",
+];
 /// Triggers in `rebuilds`.
 pub const REBUILDS: &[&str] = &["return", "lost", "renewed"];
 /// What became of sessions in `taken_over`.
-pub const TAKEN_OVER: &[&str] = &["paused", "ended"];
+pub const TAKEN_OVER: &[&str] = &["paused", "ended", "damaged"];
+/// What was found in `damaged_entries`.
+pub const DAMAGED: &[&str] = &["set_aside", "in_the_way"];
 
 impl Metrics {
     /// The text that Prometheus scrapes.
@@ -156,8 +181,13 @@ impl Metrics {
         fill(&self.losses, "cause", LOSSES);
         let reasons = engine::grant::Refusal::ALL.map(engine::grant::Refusal::name);
         fill(&self.grants_refused, "reason", &reasons);
+        fill(&self.ice_restarts, "result", RESTARTS);
         fill(&self.rebuilds, "trigger", REBUILDS);
         fill(&self.taken_over, "became", TAKEN_OVER);
+        for kind in ALIVE {
+            drop(self.alive.get_or_create(&[("kind", *kind)]));
+        }
+        fill(&self.damaged_entries, "found", DAMAGED);
     }
 }
 

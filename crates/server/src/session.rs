@@ -23,6 +23,7 @@ mod notice;
 mod outbox;
 mod recorder;
 mod registry;
+mod restart;
 mod shard;
 mod start;
 mod supervise;
@@ -31,6 +32,7 @@ mod task;
 
 pub use leftovers::{Found, returnable_until, take_over, watch};
 pub use registry::{Accepted, MakeCodec, NotLive, OfferRefusal, Parts, Registry, Start};
+pub use restart::{Expected, Generation, NoGeneration, RestartRefusal, Restarted};
 pub use shard::Shards;
 pub use supervise::{FINISH_RECORDING, after_end};
 pub use tally::Way;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use demux::Inbound;
 use demux::{Delivery, RouteId, Table};
 
+use crate::alive::Alive;
 use crate::metrics::Metrics;
 
 /// Socket buffers: half a second of 400 sessions both ways (50 packets/s of about 120 bytes, which the kernel accounts
@@ -102,6 +103,14 @@ impl NetThread {
 pub(crate) struct Route {
     net: Net,
     id: RouteId,
+    _alive: Alive,
+}
+
+impl Route {
+    /// Lets the peer be found under another user fragment; what still comes from its addresses arrives as before.
+    pub(crate) fn rename(&self, ufrag: &str) {
+        self.net.inner.table().rename(self.id, ufrag);
+    }
 }
 
 impl Drop for Route {
@@ -195,6 +204,7 @@ impl Net {
         Route {
             net: self.clone(),
             id: self.inner.table().add(ufrag, sender),
+            _alive: self.inner.metrics.alive("peer"),
         }
     }
 

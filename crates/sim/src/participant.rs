@@ -8,16 +8,23 @@ mod call;
 mod ears;
 mod mind;
 mod mouth;
+mod trouble;
 mod turn;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use self::trouble::{Moment, Return, Rung, Tab, Trouble, Way};
 use crate::corpus::Corpus;
 use crate::recognise::Recogniser;
 use api::Api;
+use call::{Call, State};
+
+/// How long a page tries to come back: as long as the server waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Who joins, where and how.
 #[derive(Clone, Debug)]
@@ -36,6 +43,8 @@ pub struct ParticipantConfig {
     pub manners: Manners,
     /// Gives up after this, whatever happens.
     pub deadline: Duration,
+    /// How long it tries to come back after a drop; zero gives up at once.
+    pub patience: Duration,
     /// Local address of its media socket; none takes the one that leads to the server.
     pub local_ip: Option<IpAddr>,
 }
@@ -74,6 +83,10 @@ pub enum Progress {
     },
     /// Media is connected.
     Connected,
+    /// The connection is gone; the participant tries to come back.
+    Dropped,
+    /// The interviewer is heard again after a trouble.
+    Returned(Return),
     /// The interview entered a section.
     Phase {
         /// Its title.
@@ -129,6 +142,8 @@ pub struct ParticipantReport {
     pub duration_ms: u64,
     /// Interviewer audio packets that arrived, and that are missing between them.
     pub packets: Packets,
+    /// Troubles, and how they ended.
+    pub returns: Vec<Return>,
     /// Why the interview ended.
     pub outcome: String,
     /// What the participant got at the end.
@@ -241,8 +256,23 @@ pub async fn run(
     stop: CancellationToken,
     progress: impl Fn(Progress) + Send + Sync,
 ) -> Result<ParticipantReport, ParticipantError> {
+    let (_, untroubled) = mpsc::channel(1);
+    run_troubled(config, untroubled, stop, progress).await
+}
+
+/// Takes part in one interview from link to end, and suffers whatever is sent on the way.
+///
+/// # Errors
+/// Fails if the interview could not be joined, did not end by itself within the deadline, or if there was no way back
+/// into it.
+pub async fn run_troubled(
+    config: ParticipantConfig,
+    troubles: mpsc::Receiver<Trouble>,
+    stop: CancellationToken,
+    progress: impl Fn(Progress) + Send + Sync,
+) -> Result<ParticipantReport, ParticipantError> {
     let api = Api::new(&config.link)?;
-    let interview = interview(&config, &api, &stop, &progress);
+    let interview = interview(&config, &api, troubles, &stop, &progress);
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(ParticipantError::Stopped),
@@ -255,6 +285,7 @@ pub async fn run(
 async fn interview(
     config: &ParticipantConfig,
     api: &Api,
+    troubles: mpsc::Receiver<Trouble>,
     stop: &CancellationToken,
     progress: &(impl Fn(Progress) + Send + Sync),
 ) -> Result<ParticipantReport, ParticipantError> {
@@ -287,10 +318,11 @@ async fn interview(
     progress(Progress::Consented {
         title: participation.study.title,
     });
-    let mut call = call::Call::join(config, api, &language).await?;
-    let result = call.take_part(progress).await;
-    call.hang_up(api).await;
-    let mut report = result?;
+    let mut call = Call::join(config, api, &language, troubles).await?;
+    let result = talk(&mut call, config, progress).await;
+    call.hang_up().await;
+    result?;
+    let mut report = call.finish();
     if report.outcome.is_empty() {
         // The connection went before the notice came: the page would ask.
         let participation = api.read().await?;
@@ -301,4 +333,21 @@ async fn interview(
         });
     }
     Ok(report)
+}
+
+/// Talks until the interview is over, across drops.
+async fn talk(
+    call: &mut Call<'_>,
+    config: &ParticipantConfig,
+    progress: &(impl Fn(Progress) + Send + Sync),
+) -> Result<(), ParticipantError> {
+    loop {
+        let is_lost = call.take_part(progress).await? == State::Lost;
+        if !is_lost || config.patience.is_zero() {
+            return Ok(());
+        }
+        if call.come_back(progress).await? == State::Ended {
+            return Ok(());
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod door;
 mod ears;
 mod models;
 mod realtime;
+mod strike;
 pub mod tokens;
 mod transcriptions;
 pub mod vad;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::config::{
     Delivery, Fault, FaultKind, HttpFault, Keys, Latency, SimConfig, ToolOrder, When, WrongKey,
 };
+pub use self::strike::{Sockets, Strike};
 use crate::voice::Voice;
 
 /// Request bodies may be as large as the vendor allows for audio files: 25 MB, and a little for the form around them.
@@ -47,6 +49,7 @@ pub(crate) struct Sim {
     config: Arc<SimConfig>,
     voice: Voice,
     stop: CancellationToken,
+    sockets: Sockets,
     /// Realtime connections so far.
     connections: AtomicU32,
     /// Requests so far that bear an id.
@@ -65,9 +68,19 @@ pub fn serve(
     config: SimConfig,
     stop: CancellationToken,
 ) -> JoinHandle<std::io::Result<()>> {
+    serve_with(listener, config, Sockets::default(), stop)
+}
+
+/// Serves until told to stop; what is open can be struck meanwhile.
+pub fn serve_with(
+    listener: TcpListener,
+    config: SimConfig,
+    sockets: Sockets,
+    stop: CancellationToken,
+) -> JoinHandle<std::io::Result<()>> {
     // The index of known speech takes a second or two to build: not in the first participant's time.
     tokio::task::spawn_blocking(crate::recognise::Recogniser::embedded);
-    let router = router(config, stop.clone());
+    let router = router(config, sockets, stop.clone());
     let listener = listener.tap_io(|tcp| {
         // Small frames, at once: a delayed acknowledgement would be heard as a pause.
         if let Err(error) = tcp.set_nodelay(true) {
@@ -81,11 +94,12 @@ pub fn serve(
     })
 }
 
-fn router(config: SimConfig, stop: CancellationToken) -> Router {
+fn router(config: SimConfig, sockets: Sockets, stop: CancellationToken) -> Router {
     let sim = Arc::new(Sim {
         voice: Voice::new(config.voice.clone()),
         config: Arc::new(config),
         stop,
+        sockets,
         connections: AtomicU32::new(0),
         requests: AtomicU32::new(0),
         chats: AtomicU32::new(0),

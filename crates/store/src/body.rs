@@ -19,6 +19,8 @@ pub(crate) const SESSION_CREATED: &str = "session_created";
 pub(crate) const CONSENT_GIVEN: &str = "consent_given";
 /// Kind of the entry that takes a session up again after it lapsed.
 pub(crate) const REOPENED: &str = "reopened";
+/// Kind of the entry that stands in the place of a damaged one.
+pub(crate) const SET_ASIDE: &str = "set_aside";
 /// Kind of the entry that records a no.
 pub(crate) const CONSENT_DECLINED: &str = "consent_declined";
 
@@ -65,6 +67,9 @@ pub(crate) fn of_entry(entry: &Entry) -> Value {
         }
         Entry::Muted { muted, timeline_ms } => {
             json!({"v": VERSION, "muted": muted, "timeline_ms": timeline_ms})
+        }
+        Entry::NetworkGap { from_ms, to_ms } => {
+            json!({"v": VERSION, "from_ms": from_ms, "to_ms": to_ms})
         }
         Entry::Paused { timeline_ms } | Entry::Resumed { timeline_ms } => {
             json!({"v": VERSION, "timeline_ms": timeline_ms})

@@ -40,8 +40,8 @@ pub use results::{
     Sentiment,
 };
 pub use rows::{
-    ChunkRow, Consent, CoveredTopic, Epoch, GrantRow, JournalRow, LedgerRow, Length, NewChunk,
-    NewSession, NewStudy, PhaseRow, Redeemed, ReportState, SessionFilter, SessionRow, StudyRow,
-    TurnRow,
+    ChunkRow, Consent, CoveredTopic, Epoch, GrantRow, JournalRow, Kept, LedgerRow, Length,
+    NewChunk, NewSession, NewStudy, PhaseRow, Redeemed, ReportState, SessionFilter, SessionRow,
+    StudyRow, TurnRow,
 };
 pub use store::{Stats, Store};

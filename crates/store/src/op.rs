@@ -49,6 +49,14 @@ pub(crate) struct ReopenSession {
     pub(crate) at_us: i64,
 }
 
+/// Set the last entry of a journal aside, which is damaged.
+pub(crate) struct SetAside {
+    pub(crate) session_id: SessionId,
+    pub(crate) seq: u64,
+    pub(crate) kind: String,
+    pub(crate) at_us: i64,
+}
+
 /// Issue a grant.
 pub(crate) struct IssueGrant {
     pub(crate) session_id: SessionId,

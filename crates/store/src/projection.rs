@@ -94,7 +94,8 @@ impl Projection {
             | Entry::TopicCovered { .. }
             | Entry::Nudged { .. }
             | Entry::SilencePrompted { .. }
-            | Entry::Muted { .. } => {}
+            | Entry::Muted { .. }
+            | Entry::NetworkGap { .. } => {}
         }
     }
 

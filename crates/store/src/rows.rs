@@ -2,7 +2,7 @@
 
 use engine::cost::Component;
 use engine::ids::{PhaseId, SessionId, StudyId, TopicId, TurnNo};
-use engine::journal::{Outcome, TurnEnding};
+use engine::journal::{Entry, Outcome, TurnEnding};
 use engine::link::Speaker;
 use engine::session::State;
 use serde_json::Value;
@@ -244,6 +244,17 @@ pub struct SessionFilter {
     pub before: Option<SessionId>,
     /// At most so many; 0 takes 50, and 500 is the most.
     pub limit: u32,
+}
+
+/// What a session's journal says, for whoever goes on with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The engine's entries, oldest first.
+    pub entries: Vec<Entry>,
+    /// How many damaged entries were set aside so far: each may have used a number of a connection or a link.
+    pub set_aside: u32,
+    /// Whether one of them was set aside just now.
+    pub set_aside_now: bool,
 }
 
 /// One fact of a session.

@@ -3,6 +3,7 @@
 
 mod apply;
 mod codec;
+mod damage;
 mod error;
 mod grants;
 mod jobs;

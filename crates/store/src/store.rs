@@ -2,6 +2,7 @@
 
 mod grants;
 mod jobs;
+mod journal;
 mod recordings;
 mod sessions;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::clock::Clock;
+use crate::clock::Steady;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::job::{Lane, NewJob};
@@ -37,7 +38,7 @@ struct Shared {
     reader: Reader,
     objects: Objects,
     counters: Arc<Counters>,
-    clock: Clock,
+    clock: Steady,
     node: String,
     database: PathBuf,
     queue_wait: Duration,
@@ -58,6 +59,8 @@ pub struct Stats {
     pub full: u64,
     /// Writes that wait for the writer now.
     pub queued: u64,
+    /// How often the machine's clock was set back.
+    pub clock_set_back: u64,
 }
 
 impl Store {
@@ -85,7 +88,7 @@ impl Store {
             reader: Reader::new(opened.readers),
             objects,
             counters,
-            clock: config.clock,
+            clock: Steady::new(config.clock),
             node: config.node,
             database: config.database,
             queue_wait: config.queue_wait,
@@ -140,10 +143,12 @@ impl Store {
             failed: counters.failed.load(Ordering::Relaxed),
             full: counters.full.load(Ordering::Relaxed),
             queued: queue.max_capacity().saturating_sub(queue.capacity()) as u64,
+            clock_set_back: self.shared.clock.set_back(),
         }
     }
 
-    /// Now, by the store's clock, in microseconds UTC.
+    /// Now, by the store's clock, in microseconds UTC. Never less than before: a machine's clock that is set back is not
+    /// followed.
     #[must_use]
     pub fn now_us(&self) -> i64 {
         self.shared.clock.now_us()

@@ -32,6 +32,7 @@ export interface Options<P extends keyof paths, M extends Method> {
   query?: Part<Operation<P, M>, "query">;
   json?: BodyOf<Operation<P, M>>;
   text?: { body: string; type: string };
+  headers?: Record<string, string>;
   signal?: AbortSignal;
   /** Lets the request outlive the page: for goodbyes. */
   keepalive?: boolean;
@@ -64,7 +65,7 @@ export class Client {
     path: P,
     options: Options<P, M> = {},
   ): Promise<Response> {
-    const headers = new Headers({ Authorization: `Bearer ${this.#token}` });
+    const headers = new Headers(options.headers);
     let body: string | null = null;
     if (options.json !== undefined) {
       headers.set("Content-Type", "application/json");

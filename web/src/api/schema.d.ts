@@ -355,19 +355,48 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** ICE restart is not offered yet; a new offer replaces the connection. */
+        /**
+         * Restart ICE: the connection goes on over another path, and nothing else changes. Candidates are not trickled: a body
+         *     has new credentials.
+         */
         patch: {
             parameters: {
                 query?: never;
-                header?: never;
+                header: {
+                    /** @description `*`, or the entity tag of the answer before */
+                    "If-Match": string;
+                };
                 path: {
                     peer: number;
                 };
                 cookie?: never;
             };
-            requestBody?: never;
+            requestBody: {
+                content: {
+                    "application/trickle-ice-sdpfrag": string;
+                };
+            };
             responses: {
-                /** @description The link is not known */
+                /** @description The server's credentials and candidates */
+                200: {
+                    headers: {
+                        /** @description What the connection is from now on: the peer, a point, and how often it was restarted */
+                        ETag?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/trickle-ice-sdpfrag": string;
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The link is not known, or the connection is gone; then a new offer helps */
                 404: {
                     headers: {
                         [name: string]: unknown;
@@ -376,7 +405,43 @@ export interface paths {
                         "application/problem+json": components["schemas"]["Problem"];
                     };
                 };
-                405: {
+                /** @description The interview is over */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description If-Match names another connection, or an older restart of it */
+                412: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description No new credentials */
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description No If-Match */
+                428: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -386,6 +451,14 @@ export interface paths {
                 };
                 /** @description Too many requests from one address */
                 429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };

@@ -230,6 +230,12 @@ describe("helpers", () => {
     expect(withSession([], done, { study_id: "other", state: null })).toEqual([]);
   });
 
+  it("a silence of the network is shown with its length and its place", () => {
+    const line = journalLine({ kind: "network_gap", body: { v: 1, from_ms: 61_400, to_ms: 64_600 } });
+    expect(line).toMatchObject({ title: "Network silent for 3.2 s", detail: "from 1:01", tone: "warning" });
+    expect(journalLine({ kind: "network_gap", body: {} }).title).toBe("Network silent for a while");
+  });
+
   it("unknown names of a newer server are shown as they are", () => {
     expect(standing({ state: "ended", outcome: "new_outcome" })).toEqual({ label: "New outcome", tone: "warning" });
     expect(standing({ state: "hibernating", outcome: null }).label).toBe("Hibernating");

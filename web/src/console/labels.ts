@@ -149,6 +149,8 @@ export function journalLine(entry: { kind: string; body: unknown }): JournalLine
       return line(words(text("measure")), latency(number("ms")), "clock", "quiet", true);
     case "muted":
       return line(body.muted === true ? "Participant muted" : "Participant unmuted", at(body), "mic-off");
+    case "network_gap":
+      return line(`Network silent for ${gap(body)}`, `from ${clock(number("from_ms"))}`, "alert", "warning");
     case "paused":
       return line("Paused", at(body), "pause", "warning");
     case "resumed":
@@ -169,6 +171,11 @@ function fieldsOf(body: unknown): Record<string, unknown> {
 function at(body: Record<string, unknown>): string {
   const ms = body.timeline_ms;
   return typeof ms === "number" ? `at ${clock(ms)}` : "";
+}
+
+function gap(body: Record<string, unknown>): string {
+  const { from_ms: from, to_ms: to } = body;
+  return typeof from === "number" && typeof to === "number" ? `${((to - from) / 1000).toFixed(1)} s` : "a while";
 }
 
 function charged(body: Record<string, unknown>): string {

@@ -123,6 +123,17 @@ describe("a link that does not work", () => {
   });
 });
 
+it.each([
+  ["is over", { state: "ended", outcome: "complete" }, null],
+  ["goes on", { state: "paused", outcome: null }, "kept"],
+])("the grant of an interview that %s", async (_, now, kept) => {
+  window.sessionStorage.setItem("colloquy-grant:link-secret", "kept");
+  stubApi({ [get]: { participation: { ...consented.participation, ...now } } });
+  render(<ParticipantPage />);
+  await screen.findByRole("heading", { level: 1 });
+  expect(window.sessionStorage.getItem("colloquy-grant:link-secret")).toBe(kept);
+});
+
 describe("microphone", () => {
   it.each([
     ["NotAllowedError", "denied", "The microphone is blocked"],

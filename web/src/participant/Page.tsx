@@ -66,6 +66,11 @@ export default function ParticipantPage() {
     if (!needsMicrophone) close();
   }, [needsMicrophone, close]);
 
+  const over = current.step === "thanks" || current.step === "declined";
+  useEffect(() => {
+    if (over) api.forgetGrant();
+  }, [api, over]);
+
   const consent = (accepted: boolean) => {
     tell({ type: "consent_sent", accepted });
     api.consent(accepted).then(

@@ -4,12 +4,18 @@ import { RECOVERY_MS, waitMs } from "./backoff";
 import { Call, isFinal, type CallHooks } from "./call";
 import type { Accepted, Signal } from "./signal";
 
+const SDP =
+  "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:abcd\r\na=ice-pwd:secret\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
+const FRAGMENT = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ice-ufrag:back\r\na=ice-pwd:other\r\n";
+
 /** A peer connection that does what the test says. */
-class FakePeer {
+class FakePeer extends EventTarget {
   static readonly made: FakePeer[] = [];
   connectionState: RTCPeerConnectionState = "new";
   iceGatheringState = "complete";
-  localDescription = { sdp: "offer" };
+  localDescription = { sdp: SDP };
+  remoteDescription = { sdp: SDP };
+  restarts = 0;
   onconnectionstatechange: (() => void) | null = null;
   ontrack: ((event: unknown) => void) | null = null;
   onicegatheringstatechange: (() => void) | null = null;
@@ -26,6 +32,7 @@ class FakePeer {
   sender = { track: { kind: "audio" }, replaceTrack: vi.fn(() => Promise.resolve()) };
 
   constructor() {
+    super();
     FakePeer.made.push(this);
   }
 
@@ -38,13 +45,15 @@ class FakePeer {
   getSenders() {
     return [this.sender];
   }
-  createOffer() {
+  createOffer(options?: RTCOfferOptions) {
+    if (options?.iceRestart === true) this.restarts += 1;
     return Promise.resolve({ type: "offer", sdp: "offer" });
   }
   setLocalDescription() {
     return Promise.resolve();
   }
-  setRemoteDescription() {
+  setRemoteDescription(description: { sdp: string }) {
+    this.remoteDescription = description;
     return Promise.resolve();
   }
   close() {
@@ -54,6 +63,7 @@ class FakePeer {
     this.connectionState = state;
     if (state === "connected") this.channel.readyState = "open";
     this.onconnectionstatechange?.();
+    this.dispatchEvent(new Event("connectionstatechange"));
   }
 }
 
@@ -71,9 +81,10 @@ function setup(answers: (Accepted | Problem)[] = []) {
   let offers = 0;
   const signal = {
     offer: vi.fn<Signal["offer"]>(() => {
-      const answer = answers[offers++] ?? { sdp: "answer", location: `/api/v1/participation/peers/${offers}` };
+      const answer = answers[offers++] ?? { sdp: SDP, location: `/api/v1/participation/peers/${offers}` };
       return "sdp" in answer ? Promise.resolve(answer) : Promise.reject(new ApiError(answer));
     }),
+    restart: vi.fn<Signal["restart"]>(() => Promise.resolve(FRAGMENT)),
     close: vi.fn<Signal["close"]>(() => Promise.resolve()),
     request: vi.fn<Signal["request"]>(() => Promise.resolve()),
   };
@@ -154,14 +165,50 @@ describe("a lost connection", () => {
     expect(signal.close).not.toHaveBeenCalled();
   });
 
-  it("is given three seconds to heal when it is only disconnected", async () => {
-    const { told, first } = await connectedCall();
+  it("is mended in place when it is only disconnected", async () => {
+    const { told, first, signal } = await connectedCall();
     first.become("disconnected");
-    await vi.advanceTimersByTimeAsync(2_900);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(signal.restart.mock.calls.map(([location]) => location)).toEqual(["/api/v1/participation/peers/1"]);
+    expect(first.remoteDescription.sdp).toContain("a=ice-ufrag:back");
     first.become("connected");
-    await vi.advanceTimersByTimeAsync(10_000);
+    await vi.advanceTimersByTimeAsync(60_000);
     expect(FakePeer.made).toHaveLength(1);
-    expect(told).toEqual(["connecting", "live", "reconnecting", "live"]);
+    expect(signal.restart).toHaveBeenCalledTimes(1);
+    expect(signal.offer).toHaveBeenCalledTimes(1);
+    expect(told.slice(0, 4)).toEqual(["connecting", "live", "reconnecting", "live"]);
+  });
+
+  it("is replaced at once when the server no longer knows it", async () => {
+    const { first, signal } = await connectedCall();
+    signal.restart.mockImplementation(() => Promise.reject(new ApiError(problem(404))));
+    first.become("disconnected");
+    await vi.advanceTimersByTimeAsync(100);
+    expect(first.closed).toBe(true);
+    expect(signal.offer).toHaveBeenCalledTimes(2);
+  });
+
+  it("is mended again and again for as long as the server keeps it, also after the browser gave up", async () => {
+    const { first, signal } = await connectedCall();
+    signal.restart.mockImplementation(() => Promise.reject(new ApiError(unreachable())));
+    first.become("disconnected");
+    await vi.advanceTimersByTimeAsync(10_000);
+    first.become("failed");
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(first.closed).toBe(false);
+    expect(signal.restart.mock.calls.length).toBeGreaterThan(8);
+    expect(signal.offer).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(first.closed).toBe(true);
+    expect(signal.offer).toHaveBeenCalledTimes(2);
+  });
+
+  it("is mended before anybody notices when the network is another one", async () => {
+    const { told, signal } = await connectedCall();
+    window.dispatchEvent(new Event("online"));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(signal.restart).toHaveBeenCalledTimes(1);
+    expect(told).not.toContain("reconnecting");
   });
 
   it("is tried for the whole recovery window and then given up once", async () => {

@@ -1,13 +1,15 @@
 /**
- * The media connection of an interview: one RTCPeerConnection at a time, replaced by a fresh offer when it is lost.
- * The session lives on the server; whatever happens here, nothing that was said is lost.
+ * The media connection of an interview: one RTCPeerConnection at a time. While its network is away or another one, ICE is
+ * restarted on it; when that does not help it is replaced by a fresh offer. The session lives on the server; whatever happens here, nothing that was said is lost.
  */
 
 import { ApiError, asProblem, type Problem } from "../api/problem";
 import { RECOVERY_MS, waitMs } from "./backoff";
 import type { Link } from "./interview";
 import { parseMessage, type Message, type Request } from "./messages";
+import { gathered, Restart } from "./restart";
 import type { Signal } from "./signal";
+import { onWake, type Woke } from "./wake";
 
 export interface CallHooks {
   onLink(link: Link): void;
@@ -26,8 +28,6 @@ const GATHER_MS = 500;
 const CONNECT_MS = 10_000;
 /** A first connection that takes longer than this will not come. */
 const FIRST_CONNECTION_MS = 30_000;
-/** `disconnected` often heals by itself; this long it is given. */
-const HEAL_MS = 3_000;
 
 export class Call {
   readonly #signal: Signal;
@@ -41,6 +41,8 @@ export class Call {
   #running = false;
   #ended = false;
   #wake: (() => void) | null = null;
+  #restart: Restart | null = null;
+  #sleepless: (() => void) | null = null;
   readonly #over = new AbortController();
 
   constructor(
@@ -56,7 +58,7 @@ export class Call {
   }
 
   start(): void {
-    window.addEventListener("online", this.#onOnline);
+    this.#sleepless = onWake((why) => this.#woke(why));
     window.addEventListener("pagehide", this.#onPageHide);
     void this.#connect();
   }
@@ -66,7 +68,7 @@ export class Call {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
     this.#wake?.();
-    window.removeEventListener("online", this.#onOnline);
+    this.#sleepless?.();
     window.removeEventListener("pagehide", this.#onPageHide);
     this.#leave();
   }
@@ -88,7 +90,12 @@ export class Call {
     await sender?.replaceTrack(track);
   }
 
-  readonly #onOnline = () => this.#wake?.();
+  /** Whatever waits has waited long enough; a connection that outlived sleep or another network is tried at once. */
+  #woke(why: Woke): void {
+    this.#wake?.();
+    if (this.#restart !== null) this.#restart.again();
+    else if (why !== "shown" && !this.#running && this.#peer !== null) this.#mend(this.#peer);
+  }
 
   readonly #onPageHide = () => this.#leave();
 
@@ -105,6 +112,7 @@ export class Call {
     const peer = this.#peer;
     this.#peer = null;
     this.#channel = null;
+    this.#restart = null;
     if (peer === null) return;
     peer.onconnectionstatechange = null;
     peer.ontrack = null;
@@ -158,7 +166,7 @@ export class Call {
     peer.ontrack = (event) => this.#hooks.onVoice(event.streams[0] ?? new MediaStream([event.track]));
     peer.addTrack(this.#track, new MediaStream([this.#track]));
     await peer.setLocalDescription(await peer.createOffer());
-    await gathered(peer);
+    await gathered(peer, GATHER_MS, this.#over.signal);
     const offer = peer.localDescription?.sdp ?? "";
     const limit = AbortSignal.any([this.#over.signal, AbortSignal.timeout(CONNECT_MS)]);
     const answer = await this.#signal.offer(offer, limit);
@@ -177,25 +185,40 @@ export class Call {
 
   /** Notices the loss of a connection that worked. */
   #watch(peer: RTCPeerConnection, channel: RTCDataChannel): void {
-    let healing: number | undefined;
-    const lost = () => {
-      window.clearTimeout(healing);
-      if (this.#peer !== peer || this.#isOver()) return;
-      if (this.#ended) return;
-      this.#drop();
-      void this.#connect();
-    };
-    channel.onclose = lost;
+    channel.onclose = () => this.#lost(peer);
     peer.onconnectionstatechange = () => {
-      window.clearTimeout(healing);
       if (this.#peer !== peer || this.#isOver() || this.#ended) return;
-      if (peer.connectionState === "failed" || peer.connectionState === "closed") lost();
-      if (peer.connectionState === "connected") this.#hooks.onLink("live");
-      if (peer.connectionState === "disconnected") {
+      const state = peer.connectionState;
+      if (state === "connected") this.#hooks.onLink("live");
+      // A browser that has given up gets new credentials all the same, as long as the restart goes on.
+      if (state === "closed" || (state === "failed" && this.#restart === null)) this.#lost(peer);
+      if (state === "disconnected") {
         this.#hooks.onLink("reconnecting");
-        healing = window.setTimeout(lost, HEAL_MS);
+        this.#mend(peer);
       }
     };
+  }
+
+  /** Restarts ICE on a connection, unless that goes on already. */
+  #mend(peer: RTCPeerConnection): void {
+    const location = this.#location;
+    if (this.#restart !== null || this.#isOver() || this.#ended) return;
+    if (location === null || location === "") return;
+    const send = (fragment: string, signal: AbortSignal) => this.#signal.restart(location, fragment, signal);
+    const restart = new Restart(peer, send, this.#over.signal);
+    this.#restart = restart;
+    void restart.run().then(({ result }) => {
+      if (this.#restart !== restart) return;
+      this.#restart = null;
+      if (result === "over") this.#lost(peer);
+      else if (!this.#isOver() && !this.#ended) this.#hooks.onLink("live");
+    });
+  }
+
+  #lost(peer: RTCPeerConnection): void {
+    if (this.#peer !== peer || this.#isOver() || this.#ended) return;
+    this.#drop();
+    void this.#connect();
   }
 
   #isOver(): boolean {
@@ -221,18 +244,6 @@ export function isFinal(problem: Problem, first: boolean): boolean {
   const { status } = problem;
   if (status === 0 || status === 408 || status === 429) return false;
   return status < 500 || (first && status === 503);
-}
-
-function gathered(peer: RTCPeerConnection): Promise<void> {
-  if (peer.iceGatheringState === "complete") return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = window.setTimeout(resolve, GATHER_MS);
-    peer.onicegatheringstatechange = () => {
-      if (peer.iceGatheringState !== "complete") return;
-      window.clearTimeout(timer);
-      resolve();
-    };
-  });
 }
 
 function connected(peer: RTCPeerConnection, over: AbortSignal): Promise<void> {

@@ -9,7 +9,7 @@ use media::{Certificate, Datagram, Peer, PeerConfig, PeerOutput, Proto};
 use tokio::net::UdpSocket;
 use tokio::time::sleep_until;
 
-use super::api::{Api, Invitation};
+use crate::house::api::{Api, Invitation};
 
 /// One packet.
 pub(super) const FRAME: Duration = Duration::from_millis(20);

@@ -8,11 +8,11 @@ use media::opus::Decoder;
 use sim::provider::{Delivery, Latency, SimConfig};
 use tokio::time::{sleep, timeout};
 
-use super::api::Invitation;
 use super::call::{Call, Event};
 use super::figure::{Figure, percentile_ms};
-use super::house::{House, STUDY, Simulator};
 use super::machine;
+use crate::house::api::Invitation;
+use crate::house::{House, STUDY, Simulator};
 
 /// Joins that count, and one before them in which the simulator reads its clips.
 const JOINS: u32 = 30;

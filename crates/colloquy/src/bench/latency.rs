@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::Extent;
-use super::api::Metrics;
 use super::call::{Call, Event};
 use super::figure::{Figure, percentile_ms};
-use super::house::{House, STUDY};
 use super::machine;
 use super::mark::{Burst, burst};
 use super::vendor::{Line, Vendor};
+use crate::house::api::Metrics;
+use crate::house::{House, STUDY};
 
 /// Packets in a burst: 340 to 600 ms, odd and even numbers, so that the last one falls on both halves of a batch.
 const BURST_PACKETS: std::ops::Range<usize> = 17..31;

@@ -13,10 +13,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Extent;
-use super::api::Invitation;
 use super::figure::Figure;
-use super::house::{House, STUDY, Simulator};
 use super::machine::{self, Used};
+use crate::house::api::Invitation;
+use crate::house::{House, STUDY, Simulator};
 
 /// Voices, in turn.
 const PERSONAS: [&str; 8] = [
@@ -106,6 +106,7 @@ fn config(
         manners: Manners::Patient,
         deadline,
         local_ip: None,
+        patience: Duration::ZERO,
     }
 }
 

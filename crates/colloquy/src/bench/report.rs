@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::figure::Figure;
-use super::house::{House, STUDY, Simulator};
 use super::machine;
+use crate::house::{House, STUDY, Simulator};
 
 /// The interview takes about two minutes; after this something is wrong.
 const INTERVIEW_WITHIN: Duration = Duration::from_secs(6 * 60);
@@ -32,6 +32,7 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
         manners: Manners::Patient,
         deadline: INTERVIEW_WITHIN,
         local_ip: None,
+        patience: Duration::ZERO,
     };
     let ended: Arc<Mutex<Option<Instant>>> = Arc::default();
     let told = Arc::clone(&ended);

@@ -99,6 +99,7 @@ async fn take_part(link: String, answers: usize) -> Option<String> {
         manners: Manners::Patient,
         deadline: PATIENCE,
         local_ip: None,
+        patience: Duration::ZERO,
     };
     let went = participant::run(config, stop, move |progress| {
         if let Progress::Answering { .. } = progress

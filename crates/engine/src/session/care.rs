@@ -39,6 +39,9 @@ const SPEECH_MIN: Duration = Duration::from_millis(1_200);
 /// From the end of speech that nobody noticed to the request to have it said again. Vendors notice speech within 0.5 s.
 const DEAF_AFTER: Duration = Duration::from_secs(3);
 
+/// Of the silence that is allowed this is left for the answer to that request.
+const DEAF_ANSWER: Duration = Duration::from_millis(600);
+
 /// Speech without a pause that nobody noticed: the link is deaf.
 const DEAF_WHILE: Duration = Duration::from_secs(7);
 
@@ -224,6 +227,8 @@ impl Session {
             self.give_up_link("it does not hear the participant", out);
         } else {
             self.talk.want(Purpose::Unheard);
+            // The silence began when the participant stopped, not when it was doubted that anybody had heard.
+            self.care.dead_since = Some(self.now - (DEAD_AIR - DEAF_ANSWER));
         }
     }
 

@@ -228,6 +228,10 @@ impl Session {
                 },
                 out,
             );
+            // Who spoke over the interviewer and goes on is no echo: the vendor must have noticed.
+            if self.speech.is_active() {
+                self.doubt_hearing();
+            }
         }
     }
 

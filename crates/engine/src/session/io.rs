@@ -49,6 +49,13 @@ pub enum MediaFact {
         /// When it arrived. Also the zero of the recording's timeline if this is the session's first peer.
         at: Mono,
     },
+    /// Nothing of the participant arrived for a while; now audio flows again, over the same connection.
+    NetworkGap {
+        /// The last packet before it.
+        from: Mono,
+        /// The first one after it.
+        to: Mono,
+    },
     /// The participant began to speak, by our own voice activity.
     SpeechStarted {
         /// When speech began.

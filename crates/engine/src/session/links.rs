@@ -143,7 +143,8 @@ impl Session {
                 }
                 self.begin_if_ready(out);
             }
-            State::Active if arrival == Arrival::Silent => {}
+            // A question that is being played to its end is not asked again: the participant hears it and answers.
+            State::Active if arrival == Arrival::Silent || self.playout.asks() => {}
             State::Active => self.go_on(Purpose::Resume),
             State::Invited | State::Paused | State::Closing | State::Ended => {}
         }

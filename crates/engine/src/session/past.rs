@@ -218,6 +218,7 @@ fn timeline_ms(entry: &Entry) -> Option<u64> {
         | Entry::Resumed { timeline_ms }
         | Entry::Closing { timeline_ms, .. }
         | Entry::Ended { timeline_ms, .. } => Some(*timeline_ms),
+        Entry::NetworkGap { to_ms, .. } => Some(*to_ms),
         Entry::Turn(turn) => Some(turn.end_ms),
         _ => None,
     }

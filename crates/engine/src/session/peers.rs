@@ -14,6 +14,9 @@ use super::{Microphone, Quiet, Recording, Silence, journal, tell};
 /// The smallest step of [`Mono`]: a deadline that still counts ends one step later.
 const TICK: std::time::Duration = std::time::Duration::from_micros(1);
 
+/// Gaps written down in one process; a network that stutters for an hour does not fill the journal.
+const NETWORK_GAPS_MAX: u32 = 200;
+
 /// The participant's media connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
@@ -88,6 +91,7 @@ impl Session {
             MediaFact::Up
             | MediaFact::Lost
             | MediaFact::AudioFlowing { .. }
+            | MediaFact::NetworkGap { .. }
             | MediaFact::SpeechStarted { .. }
             | MediaFact::SpeechEnded { .. } => {}
         }
@@ -105,10 +109,14 @@ impl Session {
                 self.on_flowing(at, out);
             }
             MediaFact::Lost => self.on_lost(no, out),
+            MediaFact::NetworkGap { from, to } if peer.reach == Reach::Flowing => {
+                self.on_network_gap(from, to, out);
+            }
             MediaFact::SpeechStarted { at } => self.on_activity_started(at, out),
             MediaFact::SpeechEnded { at } => self.on_activity_ended(at, out),
             MediaFact::Up
             | MediaFact::AudioFlowing { .. }
+            | MediaFact::NetworkGap { .. }
             | MediaFact::PlayoutStarted { .. }
             | MediaFact::PlayoutEnded { .. }
             | MediaFact::RecordingGap { .. } => {}
@@ -136,6 +144,16 @@ impl Session {
         if self.state() == State::Waiting {
             self.timers.stop(Timer::Join);
             self.begin_if_ready(out);
+        }
+    }
+
+    /// A mark and nothing else: a connection that goes on is no reason to pause.
+    fn on_network_gap(&mut self, from: Mono, to: Mono, out: &mut Vec<Output>) {
+        if self.network_gaps < NETWORK_GAPS_MAX {
+            self.network_gaps += 1;
+            let from_ms = self.timeline_ms(from);
+            let to_ms = self.timeline_ms(to).max(from_ms);
+            journal(Entry::NetworkGap { from_ms, to_ms }, out);
         }
     }
 

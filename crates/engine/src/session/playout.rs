@@ -136,6 +136,9 @@ pub(crate) struct Playout {
     over: VecDeque<ItemId>,
 }
 
+/// What ends a question, in Latin, Chinese and Japanese, and Arabic writing.
+const QUESTION_MARKS: [char; 3] = ['?', '？', '؟'];
+
 impl Playout {
     /// Whether nothing is playing, queued or being cut.
     pub(crate) fn is_empty(&self) -> bool {
@@ -147,6 +150,17 @@ impl Playout {
         self.queue
             .iter()
             .any(|u| matches!(u.sound, Sound::Waiting | Sound::Playing(_)))
+    }
+
+    /// Whether a whole question is being played, and nothing follows it.
+    pub(crate) fn asks(&self) -> bool {
+        let mut live = self.queue.iter().filter(|u| u.is_live());
+        live.next().is_some_and(|u| {
+            matches!(
+                (&u.sound, &u.words),
+                (Sound::Playing(_), Words::Done { .. })
+            ) && u.text.trim_end().ends_with(QUESTION_MARKS)
+        }) && live.next().is_none()
     }
 
     /// Whether there is room for one more.

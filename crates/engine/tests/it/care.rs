@@ -217,6 +217,49 @@ fn speech_that_the_vendor_did_not_notice_is_asked_for_again() {
 }
 
 #[test]
+fn who_was_not_heard_hears_something_within_four_seconds_even_if_nobody_asks_again() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    speak_unnoticed(&mut drive, 4_000);
+    drive.wait_ms(3_599);
+    assert_eq!(holds(&drive.all), []);
+    drive.wait_ms(1);
+    assert_eq!(holds(&drive.last).len(), 1);
+}
+
+#[test]
+fn speech_over_the_interviewer_that_goes_on_is_to_be_noticed_too() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    drive.say("u1", "I sell bicycles.", 1_000);
+    drive
+        .respond("a1", "How?", 2_000)
+        .play_start("a1")
+        .wait_ms(1_000);
+    let at = drive.now;
+    drive.media(MediaFact::SpeechStarted { at }).wait_ms(1_000);
+    drive.play_end("a1", 2_000, false).wait_ms(3_000);
+    let at = drive.now;
+    drive.media(MediaFact::SpeechEnded { at }).wait_ms(3_000);
+    assert!(said(&drive.last)[0].contains("You did not hear"));
+}
+
+#[test]
+fn an_echo_of_the_interviewer_is_not_asked_about() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    drive.say("u1", "I sell bicycles.", 1_000);
+    drive.respond("a1", "How?", 2_000).play_start("a1");
+    let at = drive.now;
+    drive.media(MediaFact::SpeechStarted { at }).wait_ms(2_000);
+    drive.play_end("a1", 2_000, false).wait_ms(400);
+    let at = drive.now;
+    drive.media(MediaFact::SpeechEnded { at }).wait_ms(10_000);
+    assert!(
+        !said(&drive.all)
+            .iter()
+            .any(|said| said.contains("You did not hear"))
+    );
+}
+
+#[test]
 fn a_cough_is_not_asked_about() {
     let mut drive = Drive::greeted(plan(), FULL);
     speak_unnoticed(&mut drive, 1_000);

@@ -74,6 +74,7 @@ fn media(at: Mono) -> Vec<(&'static str, MediaFact)> {
         ("up", MediaFact::Up),
         ("lost", MediaFact::Lost),
         ("audio flowing", MediaFact::AudioFlowing { at }),
+        ("network gap", MediaFact::NetworkGap { from: at, to: at }),
         ("activity started", MediaFact::SpeechStarted { at }),
         ("activity ended", MediaFact::SpeechEnded { at }),
         (

@@ -341,3 +341,29 @@ fn a_frame_that_cannot_be_read_refuses_nothing() {
         .wait_s(5);
     assert_eq!(said(&drive.all).len(), 1, "the greeting is asked for once");
 }
+
+#[test]
+fn a_question_that_is_heard_to_its_end_is_not_asked_again_by_the_next_link() {
+    let mut drive = Drive::begun(plan(), FULL);
+    drive
+        .respond("greeting", "Hello, I am an AI. Are you ready?", 4_000)
+        .play_start("greeting")
+        .wait_ms(1_000);
+    drive.gone(FaultCategory::Retryable).wait_ms(600).ready();
+    drive.wait_ms(2_400).play_end("greeting", 4_000, false);
+    assert_eq!(said(&drive.all).len(), 1, "only the greeting");
+    let (_, config) = opened(&drive.all).pop().unwrap();
+    assert_eq!(config.history.len(), 1, "the next link knows of it");
+}
+
+#[test]
+fn what_is_heard_to_its_end_and_asks_nothing_is_gone_on_from() {
+    let mut drive = Drive::begun(plan(), FULL);
+    drive
+        .respond("greeting", "Hello, I am an AI.", 4_000)
+        .play_start("greeting")
+        .wait_ms(1_000);
+    drive.gone(FaultCategory::Retryable).wait_ms(600).ready();
+    drive.wait_ms(2_400).play_end("greeting", 4_000, false);
+    assert_eq!(said(&drive.all).len(), 2);
+}

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use engine::ids::PeerNo;
-use engine::journal::Outcome;
+use engine::journal::{Entry, Outcome};
 use engine::link::{LinkCommand, ResponseStatus};
-use engine::session::{Input, MediaFact, Output, State, Timer};
+use engine::session::{Input, MediaFact, Output, Request, State, Timer};
 
 use crate::drive::*;
 
@@ -207,4 +207,64 @@ fn a_greeting_that_was_asked_for_before_the_drop_is_not_said_twice() {
         .play("a1", 900);
     drive.wait_s(5);
     assert_eq!(said(&drive.all).len(), 1);
+}
+
+/// Between these moments nothing of the participant arrived.
+fn gap(drive: &Drive, from_s: u64, to_s: u64) -> MediaFact {
+    let ago = |s| drive.now - Duration::from_secs(s);
+    MediaFact::NetworkGap {
+        from: ago(from_s),
+        to: ago(to_s),
+    }
+}
+
+fn gaps(outputs: &[Output]) -> Vec<(u64, u64)> {
+    let gap = |output: &Output| match output {
+        Output::Journal(Entry::NetworkGap { from_ms, to_ms }) => Some((*from_ms, *to_ms)),
+        _ => None,
+    };
+    outputs.iter().filter_map(gap).collect()
+}
+
+#[test]
+fn a_gap_of_the_network_is_marked_on_the_timeline_and_changes_nothing() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    drive.wait_s(20).input(Input::Timeout);
+    let before = (drive.session.snapshot(), drive.session.deadline());
+    let fact = gap(&drive, 9, 2);
+    drive.media(fact);
+    let [(from_ms, to_ms)] = gaps(&drive.last)[..] else {
+        panic!("one mark: {:?}", drive.last)
+    };
+    assert_eq!(drive.last.len(), 1, "and nothing else: {:?}", drive.last);
+    assert_eq!((drive.session.snapshot(), drive.session.deadline()), before);
+    assert_eq!(to_ms - from_ms, 7_000);
+    // What else is on the timeline of the recording: a mark of this very moment.
+    drive.input(Input::Participant(Request::Mute));
+    let timeline_ms = to_ms + 2_000;
+    let muted = Entry::Muted {
+        muted: true,
+        timeline_ms,
+    };
+    assert_eq!(drive.last[0], Output::Journal(muted));
+}
+
+#[test]
+fn a_gap_of_an_older_connection_or_before_any_audio_is_not_marked() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    let fact = gap(&drive, 3, 1);
+    drive.offer(2).input(Input::Media(PeerNo(1), fact.clone()));
+    assert_eq!(drive.session.snapshot().stale_facts, 1);
+    drive.media(fact);
+    assert_eq!(gaps(&drive.all), []);
+}
+
+#[test]
+fn a_network_that_stutters_does_not_fill_the_journal() {
+    let mut drive = Drive::greeted(plan(), FULL);
+    for _ in 0..300 {
+        let fact = gap(&drive, 2, 1);
+        drive.media(fact);
+    }
+    assert_eq!(gaps(&drive.all).len(), 200);
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use engine::link::Capabilities;
 use engine::plan::Plan;
-use engine::session::{Input, Session, State};
+use engine::session::{Input, Output, Session, State};
 use engine::time::Mono;
 
 use crate::walk::world::World;
@@ -17,13 +17,13 @@ struct Log {
     inputs: Vec<(Mono, Input)>,
 }
 
-/// Records one session to its end.
+/// Records one session to its end, or until it is left to the next process.
 fn record(world: &mut World) -> (Log, String) {
     let (plan, capabilities) = world.begin();
     let begun = world.now;
     let mut session = Session::new(begun, plan.clone(), capabilities);
     let (mut inputs, mut text, mut outputs) = (Vec::new(), String::new(), Vec::new());
-    while session.state() != State::Ended {
+    while session.state() != State::Ended && !outputs.contains(&Output::Park) {
         let (now, input) = world.next(session.deadline());
         inputs.push((now, input.clone()));
         outputs.clear();

@@ -258,3 +258,25 @@ fn an_interview_that_had_not_begun_begins_on_the_same_timeline() {
         });
     assert_eq!(started, Some(7_000));
 }
+
+#[test]
+fn a_gap_of_the_network_says_nothing_of_the_past_but_how_late_it_was() {
+    let drive = in_the_middle();
+    let mut written = entries(&drive.all);
+    let without = Past::read(&written);
+    let (from_ms, to_ms) = (1_000, 3_000);
+    written.push(Entry::NetworkGap { from_ms, to_ms });
+    assert_eq!(
+        Past::read(&written),
+        without,
+        "what comes before the end changes nothing"
+    );
+    let to_ms = without.timeline_ms + 5_000;
+    written.push(Entry::NetworkGap { from_ms, to_ms });
+    let with = Past::read(&written);
+    assert_eq!(with.timeline_ms, to_ms, "nothing is put before it");
+    assert_eq!(
+        (with.turns, with.peer, with.end),
+        (without.turns, without.peer, without.end)
+    );
+}

@@ -93,6 +93,13 @@ pub enum DeskFact {
         /// When it arrived.
         at: Instant,
     },
+    /// Nothing of this peer arrived for a second or more, although its audio had been flowing. Told when it flows again.
+    NetworkGap {
+        /// The last packet before it.
+        from: Instant,
+        /// The first one after it.
+        to: Instant,
+    },
     /// The participant began to speak.
     SpeechStarted {
         /// When speech began.

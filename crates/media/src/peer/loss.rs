@@ -2,6 +2,17 @@
 //!
 //! str0m's own average needs two reports between two looks, and browsers report every few seconds: the totals are enough.
 
+use std::time::Instant;
+
+use super::Peer;
+
+impl Peer {
+    /// When anything of the other side arrived last.
+    pub(crate) fn heard(&self) -> Instant {
+        self.heard
+    }
+}
+
 /// The last report and what it said about the time since the one before.
 #[derive(Debug, Default)]
 pub(super) struct Reported {

@@ -18,6 +18,19 @@ use crate::net::Proto;
 #[error("the connection is gone")]
 pub struct PeerGone;
 
+/// Why an ICE restart is not answered. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestartError {
+    /// There is no connection to restart.
+    #[error(transparent)]
+    Gone(#[from] PeerGone),
+    /// The credentials are those that the connection has already.
+    #[error(
+        "the credentials are those that the connection has already, so there is nothing to restart"
+    )]
+    NotNew,
+}
+
 /// What the offering side of a restart keeps until the answer comes.
 pub(super) struct Asked {
     credentials: IceCreds,

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use engine::ids::ItemId;
-use media::{Datagram, DeskFact, DeskOutput, Peer, PeerConfig, Proto, demux};
+use media::{
+    Datagram, DeskFact, DeskOutput, Peer, PeerConfig, PeerGone, Proto, RestartError, demux,
+};
 
 use crate::call::{Call, Link};
 use crate::sound;
@@ -280,9 +282,60 @@ fn who_is_silent_for_25_s_is_lost_and_cannot_be_restarted() {
     let local = call.address();
     let asked = call.client.as_mut().unwrap().restart_offer(local).unwrap();
     call.hop();
-    call.run_for(ms(19_500));
+    call.run_for(ms(24_500));
     assert!(!call.has(|fact| *fact == DeskFact::Lost));
     call.run_for(ms(5_500));
     assert!(call.has(|fact| *fact == DeskFact::Lost));
-    assert!(call.desk.restart(call.now, &asked).is_err());
+    let gone = RestartError::Gone(PeerGone);
+    assert_eq!(call.desk.restart(call.now, &asked), Err(gone));
+}
+
+#[test]
+fn a_silence_of_the_network_is_told_once_with_its_length() {
+    let mut call = talking(14, Link::PERFECT);
+    let cut_off = call.ms(call.now);
+    call.hop();
+    call.run_for(ms(3_000));
+    call.restart();
+    back(&mut call, ms(1_000));
+    call.run_for(ms(1_000));
+    let gaps: Vec<(f64, f64)> = call
+        .facts
+        .iter()
+        .filter_map(|(_, fact)| match fact {
+            DeskFact::NetworkGap { from, to } => Some((call.ms(*from), call.ms(*to))),
+            _ => None,
+        })
+        .collect();
+    let [(from, to)] = gaps[..] else {
+        panic!("one gap: {gaps:?}")
+    };
+    assert!(
+        (from - cut_off).abs() < 40.0,
+        "{from} to {to}, cut off at {cut_off}"
+    );
+    assert!((to - cut_off - 3_000.0).abs() < 200.0, "{from} to {to}");
+    unharmed(&mut call);
+}
+
+#[test]
+fn credentials_that_the_connection_has_already_are_no_restart() {
+    let mut call = talking(13, Link::PERFECT);
+    let local = call.address();
+    let (mut client, offer) = Peer::offer(call.now, &PeerConfig { local, cert: None });
+    let (asked, _) = call.restart();
+    back(&mut call, ms(1_000));
+    let again = call.desk.restart(call.now, &asked);
+    assert_eq!(again, Err(RestartError::NotNew));
+    call.run_for(ms(500));
+    unharmed(&mut call);
+    // Those of the offer are known as well, here of another connection.
+    call.desk.accept(call.now, &offer, &call.net).unwrap();
+    let mut trickled = client.restart_offer(local).unwrap();
+    let offered = offer
+        .lines()
+        .find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+    trickled.ufrag = offered.unwrap().to_owned();
+    let trickled = call.desk.restart(call.now, &trickled);
+    assert_eq!(trickled, Err(RestartError::NotNew));
 }

@@ -129,8 +129,18 @@ impl From<StoreError> for Problem {
                     "Try again in a moment. The operator finds the reason in the server's log.",
                 )
             }
+            // Not a fault that is over in a moment: whoever asks again gets the same answer, so it is no 5xx.
+            StoreError::Corrupt { .. } => {
+                tracing::error!(error = %error, "a request met a damaged record");
+                Problem::new(
+                    StatusCode::CONFLICT,
+                    "record-damaged",
+                    "The record of this interview is damaged",
+                    "A part of what was saved cannot be read, so the interview cannot go on from it. What was saved is left as it is.",
+                    "Trying again does not help. Tell whoever runs this server: its log names the place, and a backup may hold it.",
+                )
+            }
             StoreError::Fenced { .. }
-            | StoreError::Corrupt { .. }
             | StoreError::InUse { .. }
             | StoreError::NewerDatabase { .. }
             | StoreError::NotWritable { .. } => Problem::internal(&anyhow::Error::new(error)),

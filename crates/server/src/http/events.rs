@@ -26,7 +26,12 @@ pub(super) async fn stream(
     let changes = app.changes.subscribe();
     let events = unfold((app, changes), async |(app, mut changes)| {
         loop {
-            let event = match changes.recv().await {
+            // A stream that nobody ends would keep the server's parts alive when it stops.
+            let change = tokio::select! {
+                () = app.closing.cancelled() => return None,
+                change = changes.recv() => change,
+            };
+            let event = match change {
                 Ok(change) => match super::sessions::summary(&app, &change.session_id).await {
                     Some(summary) => Event::default().event("session").json_data(summary).ok(),
                     None => None,

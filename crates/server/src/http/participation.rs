@@ -126,17 +126,7 @@ pub(super) async fn offer(
     headers: HeaderMap,
     sdp: String,
 ) -> Result<Response, Problem> {
-    let is_sdp = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|kind| {
-            kind.split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .eq_ignore_ascii_case("application/sdp")
-        });
-    if !is_sdp {
+    if !has_type(&headers, "application/sdp") {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "content-type",
@@ -200,19 +190,6 @@ pub(super) async fn close_peer(
     StatusCode::NO_CONTENT
 }
 
-/// ICE restart is not offered yet; a new offer replaces the connection.
-#[utoipa::path(patch, path = "/api/v1/participation/peers/{peer}", tag = "participation", security(("link_secret" = [])), params(("peer" = u32, Path)),
-    responses((status = 405, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn restart_peer(Participant(_): Participant, Path(_): Path<u32>) -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "ice-restart",
-        "ICE restart is not offered",
-        "This server does not change a connection in place.",
-        "POST a new offer to /api/v1/participation/peers: it replaces the connection and the interview goes on.",
-    )
-}
-
 /// Ask for something while the interview runs; the data channel is the usual way.
 #[utoipa::path(post, path = "/api/v1/participation/requests", tag = "participation", security(("link_secret" = [])), request_body = RequestBody,
     responses((status = 202), (status = 409, body = Problem, content_type = "application/problem+json")))]
@@ -232,6 +209,14 @@ pub(super) async fn request(
         .await
         .map_err(|_| not_live())?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Whether a body is said to be of this media type; parameters do not matter.
+pub(super) fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.and_then(|value| value.to_str().ok())
+        .and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
 }
 
 pub(super) fn not_live() -> Problem {

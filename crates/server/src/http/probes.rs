@@ -41,6 +41,7 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     crate::work::measure(&app).await;
+    app.measure();
     (
         [(
             header::CONTENT_TYPE,

@@ -8,18 +8,20 @@
 //!                                          └──────────────────── ended as partial, because nobody came back in time
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::ids::SessionId;
+use engine::ids::{LinkNo, PeerNo, SessionId, TurnNo};
 use engine::journal::{Entry, Outcome};
 use engine::session::{Past, PastEnd, State};
 use media::Beginning;
-use store::{SessionRow, Store, StoreError};
+use store::{Kept, SessionRow, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::supervise::after_end;
 use crate::app::App;
+use crate::metrics::Metrics;
 use crate::study::Study;
 
 /// Between two looks for sessions whose window is over. Nobody waits for it: a link that lapsed is refused by its time.
@@ -37,8 +39,16 @@ pub(super) struct Left {
 }
 
 /// Reads what earlier processes left of a session: journal and recording are brought onto one timeline.
-pub(super) async fn left(store: &Store, id: &SessionId) -> Result<Left, StoreError> {
-    let mut past = Past::read(&store.entries(id).await?);
+pub(super) async fn left(
+    store: &Store,
+    metrics: &Metrics,
+    id: &SessionId,
+) -> Result<Left, StoreError> {
+    let kept = kept(store, metrics, id).await?;
+    let mut past = Past::read(&kept.entries);
+    if kept.set_aside > 0 {
+        number_on(&mut past, kept.set_aside, store.last_turn(id).await?);
+    }
     let indexed = store.chunks(id).await?;
     let mut end_ms = indexed.iter().map(|chunk| chunk.end_ms).max().unwrap_or(0);
     let mut chunk_no = indexed.last().map_or(0, |chunk| chunk.no + 1);
@@ -58,6 +68,36 @@ pub(super) async fn left(store: &Store, id: &SessionId) -> Result<Left, StoreErr
         timeline_ms: past.timeline_ms,
     };
     Ok(Left { past, beginning })
+}
+
+/// The journal of a session that nobody runs. A damaged last entry is set aside; both kinds of damage are counted.
+async fn kept(store: &Store, metrics: &Metrics, id: &SessionId) -> Result<Kept, StoreError> {
+    let kept = store.entries_to_go_on_from(id).await;
+    let found = match &kept {
+        Ok(kept) if kept.set_aside_now => "set_aside",
+        Err(StoreError::Corrupt { detail }) => {
+            tracing::error!(
+                session.id = %id,
+                detail,
+                "the journal of an interview is damaged before its end, so nobody can go on with it; it is left as it is. \
+                 Restore it from a backup. Other interviews are not concerned"
+            );
+            "in_the_way"
+        }
+        Ok(_) | Err(_) => return kept,
+    };
+    metrics
+        .damaged_entries
+        .get_or_create(&[("found", found)])
+        .inc();
+    kept
+}
+
+/// No number is used twice, also not one whose entry cannot be read any more.
+fn number_on(past: &mut Past, set_aside: u32, turn: Option<TurnNo>) {
+    past.peer = past.peer.map(|peer| PeerNo(peer.0 + set_aside));
+    past.link = past.link.map(|link| LinkNo(link.0 + set_aside));
+    past.turn = past.turn.max(turn);
 }
 
 /// The last piece of a recording that has no row: a crash may come between the two. Its number, and where it ends.
@@ -108,6 +148,8 @@ pub struct Found {
     pub crashed: usize,
     /// Sessions whose end was not written to its end.
     pub ended: usize,
+    /// Sessions whose journal is damaged: they are left as they are.
+    pub damaged: usize,
 }
 
 /// Pauses what the last process left running when it died, and finishes what it was about to end. A session in which
@@ -115,36 +157,65 @@ pub struct Found {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn take_over(store: &Store, node: &str) -> Result<Found, StoreError> {
+pub async fn take_over(store: &Store, metrics: &Metrics, node: &str) -> Result<Found, StoreError> {
     let mut found = Found::default();
     for row in store.unfinished_sessions().await? {
-        let id = &row.session_id;
+        match take_one(store, metrics, &row, node).await {
+            Ok(()) => {}
+            // That one alone: the log says why.
+            Err(StoreError::Corrupt { .. }) => {
+                found.damaged += 1;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
         match row.state {
             State::Invited | State::Waiting => {}
             State::Paused => found.paused += 1,
             State::Active => {
-                let timeline_ms = left(store, id).await?.past.timeline_ms;
-                let epoch = store.claim_session(id, node).await?;
-                store
-                    .append(id, epoch, vec![Entry::Paused { timeline_ms }])
-                    .await?;
                 found.paused += 1;
                 found.crashed += 1;
             }
-            State::Closing | State::Ended => {
-                finish(store, &row, node).await?;
-                found.ended += 1;
-            }
+            State::Closing | State::Ended => found.ended += 1,
         }
     }
     Ok(found)
 }
 
-/// Ends a session that has no process, and lets the work after it begin.
-async fn finish(store: &Store, row: &SessionRow, node: &str) -> Result<(), StoreError> {
+async fn take_one(
+    store: &Store,
+    metrics: &Metrics,
+    row: &SessionRow,
+    node: &str,
+) -> Result<(), StoreError> {
     let id = &row.session_id;
+    match row.state {
+        State::Invited | State::Waiting => return Ok(()),
+        State::Active => {}
+        // The clock was set back while no process ran, by an hour, say: its window would be longer by as much. It is
+        // paused anew, from now on.
+        State::Paused if row.paused_at_us.is_none_or(|at_us| at_us > store.now_us()) => {}
+        State::Paused => return Ok(()),
+        State::Closing | State::Ended => return finish(store, metrics, row, node).await,
+    }
+    let timeline_ms = left(store, metrics, id).await?.past.timeline_ms;
+    let epoch = store.claim_session(id, node).await?;
+    store
+        .append(id, epoch, vec![Entry::Paused { timeline_ms }])
+        .await?;
+    Ok(())
+}
+
+/// Ends a session that has no process, and lets the work after it begin.
+async fn finish(
+    store: &Store,
+    metrics: &Metrics,
+    row: &SessionRow,
+    node: &str,
+) -> Result<(), StoreError> {
+    let id = &row.session_id;
+    let timeline_ms = left(store, metrics, id).await?.past.timeline_ms;
     let entries = store.entries(id).await?;
-    let timeline_ms = left(store, id).await?.past.timeline_ms;
     let closing = entries.iter().rev().find_map(|entry| {
         if let Entry::Closing { outcome, .. } = entry {
             return Some(*outcome);
@@ -172,8 +243,9 @@ async fn finish(store: &Store, row: &SessionRow, node: &str) -> Result<(), Store
 
 /// Ends paused sessions whose window is over, until stopped.
 pub async fn watch(app: Arc<App>, node: &'static str, stop: CancellationToken) {
+    let mut damaged = BTreeSet::new();
     loop {
-        if let Err(error) = end_lapsed(&app, node).await {
+        if let Err(error) = end_lapsed(&app, node, &mut damaged).await {
             tracing::warn!(%error, "paused sessions could not be looked at; they are looked at again");
         }
         tokio::select! {
@@ -183,9 +255,14 @@ pub async fn watch(app: Arc<App>, node: &'static str, stop: CancellationToken) {
     }
 }
 
-async fn end_lapsed(app: &App, node: &str) -> anyhow::Result<()> {
+/// `damaged`: what was found to be so; it is told once, and the others are not kept waiting by it.
+async fn end_lapsed(
+    app: &App,
+    node: &str,
+    damaged: &mut BTreeSet<SessionId>,
+) -> anyhow::Result<()> {
     for row in app.store.unfinished_sessions().await? {
-        if row.state != State::Paused {
+        if row.state != State::Paused || damaged.contains(&row.session_id) {
             continue;
         }
         let Some(study) = app.study(&row.study_id, row.study_version).await? else {
@@ -198,7 +275,14 @@ async fn end_lapsed(app: &App, node: &str) -> anyhow::Result<()> {
         let Some(_slot) = app.registry.reserve(&row.session_id) else {
             continue;
         };
-        finish(&app.store, &row, node).await?;
+        match finish(&app.store, &app.metrics, &row, node).await {
+            Ok(()) => {}
+            Err(StoreError::Corrupt { .. }) => {
+                damaged.insert(row.session_id);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
         app.metrics
             .losses
             .get_or_create(&[("cause", "study_window")])

@@ -12,6 +12,7 @@ use engine::ids::LinkNo;
 use engine::link::{FaultCategory, LinkCommand, LinkConfig, LinkEvent};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use providers::{Closed, Codec, CodecOutput, Frame};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
@@ -101,6 +102,11 @@ pub(super) fn tls() -> Arc<rustls::ClientConfig> {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// What a WebSocket runs over: TLS and TCP, or memory in tests.
+trait Wire: AsyncRead + AsyncWrite + Unpin {}
+
+impl<W: AsyncRead + AsyncWrite + Unpin> Wire for W {}
+
 /// How a socket ended, with the text that the codec borrows.
 enum End {
     Refused { http_status: u16, body: String },
@@ -118,6 +124,7 @@ impl End {
 impl LinkTask {
     /// Runs the link to its end.
     pub(super) async fn run(self) {
+        let _alive = self.metrics.alive("link");
         let (no, events, failures) = (self.no, self.events.clone(), self.failures.clone());
         let running = AssertUnwindSafe(Running::new(self).run());
         let detail = match running.catch_unwind().await {
@@ -240,20 +247,25 @@ impl Running {
         }
     }
 
-    async fn talk(&mut self, socket: &mut Socket, ready_by: tokio::time::Instant) -> End {
+    async fn talk<W: Wire>(
+        &mut self,
+        socket: &mut WebSocketStream<W>,
+        ready_by: tokio::time::Instant,
+    ) -> End {
         self.task.codec.open(&self.task.config, &mut self.out);
         for command in std::mem::take(&mut self.early) {
             self.task.codec.command(&command, &mut self.out);
         }
-        let mut ping_at = tokio::time::Instant::now() + PING_EVERY;
-        let mut silent_at = tokio::time::Instant::now() + SILENT_AT_MOST;
+        // Asked anew for each use: the time before a wait is not the time after it.
+        let now = tokio::time::Instant::now;
+        let mut ping_at = now() + PING_EVERY;
+        let mut silent_at = now() + SILENT_AT_MOST;
         let mut flush_at: Option<tokio::time::Instant> = None;
         let mut heard_at: Option<Instant> = None;
         loop {
             if let Err(end) = self.carry_out(socket, heard_at.take()).await {
                 return end;
             }
-            let now = tokio::time::Instant::now();
             // Participant audio before the socket: 50 frames a second cannot starve it, a flooding vendor could.
             tokio::select! {
                 biased;
@@ -264,15 +276,15 @@ impl Running {
                 Some(heard) = self.task.heard.recv() => {
                     heard_at = Some(heard.at);
                     self.hear(&heard);
-                    flush_at = Some(now + FLUSH_AFTER);
+                    flush_at = Some(now() + FLUSH_AFTER);
                 }
                 message = socket.next() => {
-                    silent_at = now + SILENT_AT_MOST;
+                    silent_at = now() + SILENT_AT_MOST;
                     if let Err(end) = self.receive(message) {
                         return end;
                     }
                 }
-                () = sleep_until(flush_at.unwrap_or(now)), if flush_at.is_some() => {
+                () = sleep_until(flush_at.unwrap_or_else(now)), if flush_at.is_some() => {
                     self.task.codec.flush(&mut self.out);
                     flush_at = None;
                 }
@@ -281,7 +293,7 @@ impl Running {
                 }
                 () = sleep_until(silent_at) => return End::Io("the provider has fallen silent".to_owned()),
                 () = sleep_until(ping_at) => {
-                    ping_at = now + PING_EVERY;
+                    ping_at = now() + PING_EVERY;
                     if let Err(end) = send(socket, [Message::Ping(bytes::Bytes::new())]).await {
                         return end;
                     }
@@ -315,9 +327,9 @@ impl Running {
     }
 
     /// Carries out what the codec asked for: frames are fed and flushed once, events and audio handed over in order.
-    async fn carry_out(
+    async fn carry_out<W: Wire>(
         &mut self,
-        socket: &mut Socket,
+        socket: &mut WebSocketStream<W>,
         heard_at: Option<Instant>,
     ) -> Result<(), End> {
         let mut frames = Vec::new();
@@ -417,7 +429,10 @@ fn close_frame(frame: Option<CloseFrame>) -> End {
     )
 }
 
-async fn send(socket: &mut Socket, messages: impl IntoIterator<Item = Message>) -> Result<(), End> {
+async fn send<W: Wire>(
+    socket: &mut WebSocketStream<W>,
+    messages: impl IntoIterator<Item = Message>,
+) -> Result<(), End> {
     let sending = async {
         for message in messages {
             socket.feed(message).await?;
@@ -436,3 +451,6 @@ async fn send(socket: &mut Socket, messages: impl IntoIterator<Item = Message>) 
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! drops its oldest, towards the session facts either fit or the session fails, towards the recorder chunks either fit or
 //! are counted as lost.
 
+mod restart;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use tokio::time::sleep_until;
 
 use super::fresh;
 use super::link::{HEARD, Heard};
+use super::restart::Asked;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::udp::{Inbound, Net, Route};
@@ -50,6 +53,8 @@ pub(super) enum Order {
         /// Gets the answer.
         reply: oneshot::Sender<Result<Answer, OfferError>>,
     },
+    /// Answer an ICE restart.
+    Restart(Asked),
     /// From now on the participant is heard by this link.
     Listen(fresh::Sender<Heard>),
     /// Stop playing.
@@ -138,6 +143,8 @@ enum Orders {
 struct Running {
     task: MediaTask,
     orders: Orders,
+    /// How often the peer was restarted.
+    restarts: u32,
     out: Vec<DeskOutput>,
     heard: Option<fresh::Sender<Heard>>,
     /// What the participant said while there was no link, newest last: the next one hears it.
@@ -154,9 +161,15 @@ struct Running {
 impl MediaTask {
     /// Runs until the session is over.
     pub(super) async fn run(self) {
-        let mut running = Running {
+        let _alive = self.metrics.alive("media");
+        self.begin().run().await;
+    }
+
+    fn begin(self) -> Running {
+        Running {
             task: self,
             orders: Orders::Open,
+            restarts: 0,
             out: Vec::new(),
             heard: None,
             unheard: VecDeque::new(),
@@ -164,8 +177,7 @@ impl MediaTask {
             end_at: None,
             first_spoken: None,
             texts: (Instant::now(), 0),
-        };
-        running.run().await;
+        }
     }
 }
 
@@ -216,6 +228,7 @@ impl Running {
         let now = Instant::now();
         match order {
             Order::Accept { peer, sdp, reply } => self.accept(now, peer, &sdp, reply),
+            Order::Restart(asked) => self.restart(now, asked),
             Order::Listen(heard) => self.listen(heard),
             Order::Cut => self.task.desk.cut(now, &mut self.out),
             Order::DropUtterance(item) => self.task.desk.drop_utterance(&item),
@@ -255,6 +268,7 @@ impl Running {
                     .route(&answer.ufrag, self.task.datagrams_in.clone()),
             );
             self.task.peer = peer;
+            self.restarts = 0;
             self.close_at = None;
             self.report(Report::Accepted(peer));
         }
@@ -445,6 +459,10 @@ impl Running {
             DeskFact::Up => MediaFact::Up,
             DeskFact::Lost => MediaFact::Lost,
             DeskFact::AudioFlowing { at } => MediaFact::AudioFlowing { at: clock.mono(at) },
+            DeskFact::NetworkGap { from, to } => MediaFact::NetworkGap {
+                from: clock.mono(from),
+                to: clock.mono(to),
+            },
             DeskFact::SpeechStarted { at } => MediaFact::SpeechStarted { at: clock.mono(at) },
             DeskFact::SpeechEnded { at } => MediaFact::SpeechEnded { at: clock.mono(at) },
             DeskFact::PlayoutStarted { item, at } => MediaFact::PlayoutStarted {
@@ -469,3 +487,6 @@ impl Running {
 fn micros(us: u32) -> Duration {
     Duration::from_micros(u64::from(us))
 }
+
+#[cfg(test)]
+mod tests;

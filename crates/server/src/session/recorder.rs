@@ -50,6 +50,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Runs until the media task has ended and everything is written or given up.
     pub(super) async fn run(mut self) -> Written {
+        let _alive = self.metrics.alive("recorder");
         let mut kept: VecDeque<NewChunk> = VecDeque::new();
         let mut written = Written::default();
         let mut retry_at: Option<Instant> = None;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,8 +31,8 @@ use crate::metrics::Metrics;
 use crate::study::Study;
 use crate::udp::Net;
 
-/// For a session task to take a command, and for an answer to an offer. Both take milliseconds.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+/// For a session task to take a command, and for an answer to an offer or a restart. All take milliseconds.
+pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// Kept of a drain for pausing what still runs.
 const PARK_BEFORE: Duration = Duration::from_secs(8);
 /// Kept of a drain for sessions that must be stopped by force: their journal and the last chunk of their recording.
@@ -310,6 +311,18 @@ impl Registry {
         self.inner.tasks.tracker.len()
     }
 
+    /// How many places on media threads they have.
+    #[must_use]
+    pub fn seats(&self) -> usize {
+        self.inner.parts.shards.seats()
+    }
+
+    /// TCP addresses that browsers are told.
+    #[must_use]
+    pub fn tcp_told(&self) -> &[SocketAddr] {
+        self.inner.parts.net.tcp_told()
+    }
+
     /// Resolves when there are no tasks (any more).
     pub async fn idle(&self) {
         self.inner.tasks.tracker.wait().await;
@@ -358,7 +371,7 @@ impl Registry {
         self.inner.parts.shards.stop();
     }
 
-    async fn command(&self, id: &SessionId, command: Command) -> Result<(), NotLive> {
+    pub(super) async fn command(&self, id: &SessionId, command: Command) -> Result<(), NotLive> {
         let commands = match self.inner.sessions().get(id) {
             Some(Entry::Live(commands)) => commands.clone(),
             Some(Entry::Starting(_)) | None => return Err(NotLive),

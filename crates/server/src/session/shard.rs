@@ -91,6 +91,12 @@ impl Shards {
         Seat { shard }
     }
 
+    /// How many seats are taken.
+    pub(super) fn seats(&self) -> usize {
+        let taken = |shard: &Shard| shard.sessions.load(Ordering::Relaxed);
+        self.shards.iter().map(taken).sum()
+    }
+
     /// Ends all threads; tasks that still run on them are dropped.
     pub(super) fn stop(&self) {
         self.stop.cancel();

@@ -43,7 +43,7 @@ impl Registry {
             .await?
             .ok_or(OfferRefusal::Ended)?;
         let store = &inner.parts.store;
-        let left = leftovers::left(store, &start.session_id).await?;
+        let left = leftovers::left(store, &inner.parts.metrics, &start.session_id).await?;
         // The offer is looked at before anything is written: a bad one must leave no trace.
         let mut desk = self.desk(&start.profile, left.beginning)?;
         let answer = desk

@@ -67,6 +67,7 @@ pub(super) struct Supervised {
 impl Supervised {
     /// Runs the session to its end and beyond.
     pub(super) async fn run(mut self) {
+        let _alive = self.task.metrics.alive("session");
         let ending = AssertUnwindSafe(self.task.run()).catch_unwind().await;
         let ending = ending.unwrap_or_else(|_panic| {
             self.task.metrics.session_panics.inc();

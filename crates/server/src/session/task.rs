@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::outbox::{Outbox, Stuck};
 use super::registry::{Accepted, MakeCodec, OfferRefusal, Tasks};
+use super::restart::Asked;
 use super::shard::Seat;
 use super::tally::{Tally, Way};
 use super::{fresh, link, media, notice};
@@ -48,6 +49,8 @@ pub(super) enum Command {
         /// Gets the answer.
         reply: oneshot::Sender<Result<Accepted, OfferRefusal>>,
     },
+    /// Restart the ICE of a peer.
+    Restart(Asked),
     /// The participant's page closed a peer.
     HangUp(PeerNo),
     /// The page asks.
@@ -246,6 +249,8 @@ impl SessionTask {
                 });
                 Ok(())
             }
+            // Nothing that the session decides about: its peer stays the same.
+            Command::Restart(asked) => self.order(media::Order::Restart(asked)),
             Command::HangUp(peer) => self.order(media::Order::HangUp(peer)),
             Command::Request(request) => self.apply(Input::Participant(request), decided),
             Command::End => self.apply(Input::OperatorEnd, decided),

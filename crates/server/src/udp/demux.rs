@@ -78,6 +78,19 @@ impl Table {
         id
     }
 
+    /// Gives a peer another user fragment. Under the one before nobody can claim an address any more, but what comes from
+    /// the addresses that are known still arrives: an old path is used until a new one works.
+    pub(super) fn rename(&mut self, id: RouteId, ufrag: &str) {
+        let Some(route) = self.routes.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut route.ufrag, ufrag.to_owned());
+        if self.by_ufrag.get(&before) == Some(&id) {
+            self.by_ufrag.remove(&before);
+        }
+        self.by_ufrag.insert(ufrag.to_owned(), id);
+    }
+
     /// Forgets a peer with all its addresses.
     pub(super) fn remove(&mut self, id: RouteId) {
         let Some(route) = self.routes.remove(&id) else {
@@ -158,6 +171,7 @@ impl Table {
     /// Sizes: peers, addresses.
     #[cfg(test)]
     fn sizes(&self) -> (usize, usize) {
+        assert_eq!(self.routes.len(), self.by_ufrag.len());
         (self.routes.len(), self.by_address.len())
     }
 }
@@ -233,6 +247,31 @@ mod tests {
         );
         table.remove(newer);
         assert_eq!(table.sizes(), (0, 0));
+    }
+
+    #[test]
+    fn a_renamed_peer_is_found_by_its_new_name_and_its_old_addresses() {
+        let mut table = Table::default();
+        let (sender, _mine) = mpsc::channel(8);
+        let id = table.add("abcd", sender);
+        table.deliver(inbound(1, binding("abcd")));
+        table.rename(id, "efgh");
+        let rtp = || Bytes::from_static(&[0x80]);
+        assert_eq!(table.deliver(inbound(1, rtp())), Delivery::Delivered);
+        assert_eq!(
+            table.deliver(inbound(2, binding("abcd"))),
+            Delivery::Unknown
+        );
+        assert_eq!(
+            table.deliver(inbound(2, binding("efgh"))),
+            Delivery::Delivered
+        );
+        assert_eq!(table.deliver(inbound(2, rtp())), Delivery::Delivered);
+        assert_eq!(table.sizes(), (1, 2));
+        table.remove(id);
+        assert_eq!(table.sizes(), (0, 0));
+        table.rename(id, "ijkl");
+        assert_eq!(table.sizes(), (0, 0), "who is gone gets no name");
     }
 
     #[test]

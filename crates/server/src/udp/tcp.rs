@@ -43,6 +43,7 @@ pub(super) async fn accept(listener: TcpListener, inner: Arc<Inner>) {
             Ok((stream, source)) => {
                 let inner = Arc::clone(&inner);
                 tokio::spawn(async move {
+                    let _alive = inner.metrics.alive("tcp");
                     serve(stream, source, &inner).await;
                     drop(slot);
                 });

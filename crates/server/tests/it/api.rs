@@ -5,6 +5,7 @@ mod general;
 mod grant;
 mod limits;
 mod participant;
+mod restart;
 
 use std::net::IpAddr;
 

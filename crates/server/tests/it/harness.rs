@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 
 use engine::ids::SessionId;
 use engine::journal::Outcome;
-use engine::link::{LinkCommand, LinkConfig};
 use engine::session::State;
-use media::{Datagram, Peer, PeerConfig, PeerOutput, Proto};
-use providers::{Closed, Codec, CodecOutput, Counters, Endpoint, Frame, Profile, Secret};
+use media::{Datagram, IceFragment, Peer, PeerConfig, PeerOutput, Proto};
 use serde_json::Value;
 use server::app::App;
 use server::boot::{self, Running};
@@ -21,10 +19,12 @@ use store::{
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::bugs::codec;
+use crate::reaper::{self, Handles};
 use crate::relay;
 
 /// Nothing here takes as long, however busy the machine is; a test that hangs fails with this.
@@ -72,57 +72,6 @@ async fn house_in(provider: SimConfig, wall: Clock, adjust: impl FnOnce(&mut Con
         folder,
         simulator,
         wall,
-    }
-}
-
-/// Codecs of profiles with these names fail; all others are the real ones.
-pub(crate) const PANICS_WHEN_MADE: &str = "panics-when-made";
-pub(crate) const PANICS_ON_A_FRAME: &str = "panics-on-a-frame";
-
-/// An injected bug: which part of a session it hits depends on who calls it.
-fn codec(profile: &Profile, key: Option<&Secret>, base_url: &str) -> Box<dyn Codec> {
-    assert_ne!(profile.id, PANICS_WHEN_MADE, "an injected bug");
-    let real = providers::codec(profile, key, base_url);
-    if profile.id == PANICS_ON_A_FRAME {
-        Box::new(Buggy(real))
-    } else {
-        real
-    }
-}
-
-struct Buggy(Box<dyn Codec>);
-
-impl Codec for Buggy {
-    fn endpoint(&self) -> Endpoint {
-        self.0.endpoint()
-    }
-
-    fn open(&mut self, config: &LinkConfig, out: &mut Vec<CodecOutput>) {
-        self.0.open(config, out);
-    }
-
-    fn command(&mut self, command: &LinkCommand, out: &mut Vec<CodecOutput>) {
-        self.0.command(command, out);
-    }
-
-    fn audio(&mut self, pcm: &[i16], out: &mut Vec<CodecOutput>) {
-        self.0.audio(pcm, out);
-    }
-
-    fn flush(&mut self, out: &mut Vec<CodecOutput>) {
-        self.0.flush(out);
-    }
-
-    fn frame(&mut self, _: Frame<'_>, _: &mut Vec<CodecOutput>) {
-        panic!("an injected bug");
-    }
-
-    fn closed(&mut self, closed: Closed<'_>, out: &mut Vec<CodecOutput>) {
-        self.0.closed(closed, out);
-    }
-
-    fn counters(&self) -> Counters {
-        self.0.counters()
     }
 }
 
@@ -262,9 +211,23 @@ impl House {
         timeout(PATIENCE, self.app().registry.idle())
             .await
             .expect("all tasks end");
+        let registry = &self.app().registry;
         assert_eq!(
-            (self.app().registry.live(), self.app().registry.tasks()),
-            (0, 0)
+            (registry.live(), registry.tasks(), registry.seats()),
+            (0, 0, 0)
+        );
+        // A connection over TCP is noticed to be gone by the thread that reads it.
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        let quiet = async {
+            while !reaper::alive(&self.app().metrics.text()).is_empty() {
+                look.tick().await;
+            }
+        };
+        let quiet = timeout(PATIENCE, quiet).await;
+        assert!(
+            quiet.is_ok(),
+            "{:#?}",
+            reaper::alive(&self.app().metrics.text())
         );
     }
 
@@ -279,7 +242,7 @@ impl House {
         let mut next = config(&folder);
         next.provider.openai_base_url = running.app().config.provider.openai_base_url.clone();
         next.shutdown.deadline_ms = running.app().config.shutdown.deadline_ms;
-        running.stop().await;
+        stop(running, &folder).await;
         let running = boot::start_with(next, codec, wall.clone()).await.unwrap();
         House {
             running,
@@ -290,22 +253,38 @@ impl House {
     }
 
     pub(crate) async fn close(self) -> TempDir {
-        self.running.stop().await;
+        stop(self.running, &self.folder).await;
         self.simulator.cancel();
         self.folder
     }
+}
+
+/// Stops a server, whatever it is doing; nothing of it may be left.
+async fn stop(running: Running, folder: &TempDir) {
+    let app = Arc::downgrade(running.app());
+    let metrics = Arc::clone(&running.app().metrics);
+    let handles = Handles::of(running.app(), folder.path(), running.media_addr());
+    running.stop().await;
+    reaper::nothing_is_left(app, &handles).await;
+    assert_eq!(reaper::alive(&metrics.text()), [""; 0]);
 }
 
 /// A minimal participant: one peer on a socket of its own, which sends silence and notes what it hears.
 pub(crate) struct Caller {
     texts: mpsc::Receiver<Value>,
     packets: watch::Receiver<u64>,
-    says: mpsc::Sender<Say>,
+    pub(crate) says: mpsc::Sender<Say>,
 }
 
-enum Say {
+pub(crate) enum Say {
     Text(String),
     Leave,
+    /// The network is gone and this one is there; the offer of an ICE restart goes back.
+    Hop(UdpSocket, oneshot::Sender<String>),
+    /// For so long nothing comes through, either way.
+    Silence(Duration),
+    /// The answer to that restart.
+    Arrive(String),
 }
 
 impl Caller {
@@ -412,20 +391,24 @@ const FRAME: Duration = Duration::from_millis(20);
 
 async fn run(
     mut peer: Peer,
-    socket: UdpSocket,
+    mut socket: UdpSocket,
     texts: mpsc::Sender<Value>,
     packets: watch::Sender<u64>,
     mut orders: mpsc::Receiver<Say>,
 ) {
-    let local = socket.local_addr().unwrap();
+    let mut local = socket.local_addr().unwrap();
     let mut out = Vec::new();
     let mut buffer = [0; 2_048];
     let mut up = false;
+    let mut silent_until = Instant::now();
     let mut rtp_time: u32 = 0;
     let mut tick = tokio::time::interval(FRAME);
     loop {
         for output in out.drain(..) {
             match output {
+                // What it would send over a network that is gone gets nowhere.
+                PeerOutput::Transmit { source, .. }
+                    if source != local || Instant::now() < silent_until => {}
                 PeerOutput::Transmit {
                     destination, bytes, ..
                 } => drop(socket.send_to(&bytes, destination).await),
@@ -439,7 +422,9 @@ async fn run(
         }
         let due = peer.deadline();
         tokio::select! {
-            received = socket.recv_from(&mut buffer) => if let Ok((length, source)) = received {
+            received = socket.recv_from(&mut buffer) => if let Ok((length, source)) = received
+                && Instant::now() >= silent_until
+            {
                 let bytes = buffer.get(..length).unwrap();
                 peer.datagram(Instant::now(), Datagram { proto: Proto::Udp, source, destination: local, bytes }, &mut out);
             },
@@ -453,6 +438,15 @@ async fn run(
                         }
                     }
                     return;
+                }
+                Some(Say::Hop(next, offer)) => {
+                    (local, socket) = (next.local_addr().unwrap(), next);
+                    offer.send(peer.restart_offer(local).unwrap().to_string()).unwrap();
+                }
+                Some(Say::Silence(how_long)) => silent_until = Instant::now() + how_long,
+                Some(Say::Arrive(answer)) => {
+                    let answer = IceFragment::parse(&answer).unwrap();
+                    peer.restart_answer(Instant::now(), &answer).unwrap();
                 }
                 None => return,
             },

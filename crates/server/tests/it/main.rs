@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod api;
+mod bad_inputs;
+mod bugs;
 mod finished;
 mod harness;
+mod reaper;
 mod relay;
 
 mod returning;

@@ -7,7 +7,8 @@ use server::session::OfferRefusal;
 use sim::provider::{Fault, FaultKind, SimConfig, When};
 use tokio::net::UdpSocket;
 
-use crate::harness::{Caller, PANICS_ON_A_FRAME, PANICS_WHEN_MADE, config, house, house_with};
+use crate::bugs::{PANICS_ON_A_FRAME, PANICS_WHEN_MADE};
+use crate::harness::{Caller, config, house, house_with};
 
 fn faulty(kind: FaultKind) -> SimConfig {
     SimConfig {

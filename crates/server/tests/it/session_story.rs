@@ -28,6 +28,7 @@ async fn a_participant_is_interviewed_from_link_to_report() {
         manners: Manners::Patient,
         deadline: Duration::from_secs(400),
         local_ip: None,
+        patience: Duration::ZERO,
     };
     let went = participant::run(config, CancellationToken::new(), |_| {})
         .await

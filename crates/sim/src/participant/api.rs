@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use media::{FRAGMENT_TYPE, IceFragment};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, IF_MATCH, LOCATION};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -12,7 +13,14 @@ use super::{Completion, ParticipantError};
 /// How long one request may take; the page gives up then, too.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
 
+/// How long an ICE restart may take before it is asked for again.
+const RESTART_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The header of an offer and of its answer that carries the grant.
+const GRANT: &str = "colloquy-grant";
+
 /// A server, as one participant may use it.
+#[derive(Clone)]
 pub(super) struct Api {
     client: Client,
     base: String,
@@ -33,6 +41,15 @@ pub(super) struct Participation {
 pub(super) struct StudyView {
     pub(super) title: String,
     pub(super) language: String,
+}
+
+/// The answer to an offer.
+pub(super) struct Accepted {
+    pub(super) sdp: String,
+    /// Where to restart and to hang up.
+    pub(super) location: Option<String>,
+    /// What to come back with.
+    pub(super) grant: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,28 +120,54 @@ impl Api {
         Ok(())
     }
 
-    /// Sends an SDP offer; gives the answer and where to hang up.
+    /// Sends an SDP offer.
     pub(super) async fn offer(
         &self,
         sdp: String,
-    ) -> Result<(String, Option<String>), ParticipantError> {
-        let request = self.request(Method::POST, "/api/v1/participation/peers");
-        let response = send(request.header(CONTENT_TYPE, "application/sdp").body(sdp)).await?;
-        let location = response
-            .headers()
-            .get(LOCATION)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        let answer = response.text().await.map_err(unreachable)?;
-        Ok((answer, location))
+        grant: Option<&str>,
+    ) -> Result<Accepted, ParticipantError> {
+        let mut request = self
+            .request(Method::POST, "/api/v1/participation/peers")
+            .header(CONTENT_TYPE, "application/sdp");
+        if let Some(grant) = grant {
+            request = request.header(GRANT, grant);
+        }
+        let response = send(request.body(sdp)).await?;
+        let location = header(response.headers(), LOCATION.as_str());
+        let grant = header(response.headers(), GRANT);
+        let sdp = response.text().await.map_err(unreachable)?;
+        Ok(Accepted {
+            sdp,
+            location,
+            grant,
+        })
+    }
+
+    /// Restarts ICE on a connection; gives the server's half.
+    pub(super) async fn restart(
+        &self,
+        location: &str,
+        fragment: &IceFragment,
+    ) -> Result<IceFragment, ParticipantError> {
+        let request = self
+            .request(Method::PATCH, self.path_of(location))
+            .header(CONTENT_TYPE, FRAGMENT_TYPE)
+            .header(IF_MATCH, "*")
+            .timeout(RESTART_DEADLINE);
+        let response = send(request.body(fragment.to_string())).await?;
+        let text = response.text().await.map_err(unreachable)?;
+        IceFragment::parse(&text).map_err(|error| ParticipantError::Media(error.to_string()))
     }
 
     /// Closes the connection.
     pub(super) async fn hang_up(&self, location: &str) -> Result<(), ParticipantError> {
-        // Also a full URL is a legal Location.
-        let path = location.strip_prefix(&self.base).unwrap_or(location);
-        send(self.request(Method::DELETE, path)).await?;
+        send(self.request(Method::DELETE, self.path_of(location))).await?;
         Ok(())
+    }
+
+    /// Also a full URL is a legal Location.
+    fn path_of<'a>(&self, location: &'a str) -> &'a str {
+        location.strip_prefix(&self.base).unwrap_or(location)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -149,6 +192,10 @@ async fn send(request: RequestBuilder) -> Result<Response, ParticipantError> {
         Err(_) => "without saying why".to_owned(),
     };
     Err(ParticipantError::Refused { status, detail })
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 async fn body<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, ParticipantError> {

@@ -1,39 +1,46 @@
 //! The connection and the conversation on it: one task that waits for the socket, the clock and its own thoughts, and
 //! then does what is due.
 
+mod back;
+mod connection;
 mod page;
 
-use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 use std::time::{Duration, Instant};
 
-use media::{Datagram, Peer, PeerConfig, PeerOutput, Proto};
-use tokio::net::UdpSocket;
+use media::PeerOutput;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::api::Api;
 use super::ears::Ears;
 use super::mind::{Choice, Line, Look, Mind};
 use super::mouth::{Mouth, Spoke};
+use super::trouble::{Moment, Return, Rung, Tab, Trouble};
 use super::turn::Turn;
 use super::{
     Ears as Hearing, Manners, ParticipantConfig, ParticipantError, ParticipantReport, Progress,
 };
 use crate::recognise::{Extent, Heard, Recogniser};
+use back::Moves;
+use connection::{Connection, Health};
 use page::{Event, Page};
 
 /// Longest wait without looking after everything, whatever the deadlines say.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Largest datagram: WebRTC stays below an Ethernet frame.
-const DATAGRAM_MAX: usize = 2_000;
-
-/// One connection.
+/// One interview, on one connection after another.
 pub(super) struct Call<'a> {
     config: &'a ParticipantConfig,
-    peer: Peer,
-    socket: UdpSocket,
-    local: SocketAddr,
-    location: Option<String>,
+    api: &'a Api,
+    connection: Connection,
+    /// What the next offer shows.
+    grant: Option<String>,
+    troubles: mpsc::Receiver<Trouble>,
+    /// A trouble from which nothing was heard yet: when the network works again, and how the way back was found.
+    away: Option<(Instant, Rung)>,
+    moves: Moves,
+    /// When the server can be reached again, if it cannot.
+    unreachable_until: Option<Instant>,
     out: Vec<PeerOutput>,
     mouth: Mouth,
     ears: Ears,
@@ -43,8 +50,7 @@ pub(super) struct Call<'a> {
     rng: fastrand::Rng,
     thought: Option<Thought>,
     report: ParticipantReport,
-    offered: Instant,
-    up: Option<Instant>,
+    began: Option<Instant>,
     /// The end of the last own answer, until something is heard.
     answered: Option<Instant>,
     /// The own answer that is being given, if the interviewer spoke when it began: since when, and heard until when.
@@ -68,10 +74,14 @@ enum Overlap {
     Yes,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+/// Where an interview stands for who takes part in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It goes on.
     Open,
+    /// The page says that it is over.
     Ended,
+    /// The connection is gone.
     Lost,
 }
 
@@ -79,27 +89,21 @@ impl<'a> Call<'a> {
     /// Offers a connection and takes the answer.
     pub(super) async fn join(
         config: &'a ParticipantConfig,
-        api: &Api,
+        api: &'a Api,
         language: &str,
+        troubles: mpsc::Receiver<Trouble>,
     ) -> Result<Call<'a>, ParticipantError> {
-        let local_ip = match config.local_ip {
-            Some(ip) => ip,
-            None => way_to(api).await?,
-        };
-        let socket = UdpSocket::bind((local_ip, 0)).await.map_err(media)?;
-        let local = socket.local_addr().map_err(media)?;
-        let offered = Instant::now();
-        let (mut peer, offer) = Peer::offer(offered, &PeerConfig { local, cert: None });
-        let (answer, location) = api.offer(offer).await?;
-        peer.answer(Instant::now(), &answer)
-            .map_err(|error| ParticipantError::Media(error.to_string()))?;
+        let (connection, grant) = Connection::open(config, api, None).await?;
         let mut rng = fastrand::Rng::with_seed(config.seed);
         Ok(Call {
             config,
-            peer,
-            socket,
-            local,
-            location,
+            api,
+            connection,
+            grant,
+            troubles,
+            away: None,
+            moves: Moves::No,
+            unreachable_until: None,
             out: Vec::new(),
             mouth: Mouth::new(&mut rng),
             ears: Ears::new(config.ears)?,
@@ -109,8 +113,7 @@ impl<'a> Call<'a> {
             rng,
             thought: None,
             report: ParticipantReport::default(),
-            offered,
-            up: None,
+            began: None,
             answered: None,
             interruption: None,
             overlap: Overlap::No,
@@ -122,34 +125,34 @@ impl<'a> Call<'a> {
     pub(super) async fn take_part(
         &mut self,
         progress: &(impl Fn(Progress) + Send + Sync),
-    ) -> Result<ParticipantReport, ParticipantError> {
-        let mut datagram = vec![0; DATAGRAM_MAX];
+    ) -> Result<State, ParticipantError> {
         while self.state == State::Open {
             let wake = tokio::time::Instant::from_std(self.wake());
+            let mut health = Health::Good;
             tokio::select! {
-                received = self.socket.recv_from(&mut datagram) => {
-                    // A closed port on the other side comes back as an error; ICE finds out by itself.
-                    if let Ok((length, source)) = received {
-                        let datagram = Datagram { proto: Proto::Udp, source, destination: self.local, bytes: &datagram[..length] };
-                        self.peer.datagram(Instant::now(), datagram, &mut self.out);
-                    }
-                }
+                found = self.connection.something(&mut self.out) => health = found,
                 (last, look, heard) = thought(&mut self.thought) => self.understand(last, look, &heard, progress),
+                Some(trouble) = self.troubles.recv() => health = self.suffer(trouble).await?,
                 () = tokio::time::sleep_until(wake) => {}
             }
-            self.due(Instant::now(), progress);
+            let now = Instant::now();
+            let found = [
+                health,
+                self.due(now, progress),
+                self.move_if_due(now).await?,
+            ];
             self.handle(progress).await;
+            if self.state == State::Open && found.contains(&Health::Lost) {
+                self.state = State::Lost;
+            }
         }
-        Ok(self.finish())
+        self.settle();
+        Ok(self.state)
     }
 
-    /// Tells the server that this connection is over. It may know.
-    pub(super) async fn hang_up(&mut self, api: &Api) {
-        if let Some(location) = self.location.take()
-            && let Err(error) = api.hang_up(&location).await
-        {
-            tracing::debug!(%error, "hanging up failed");
-        }
+    /// Tells the server that this connection is over.
+    pub(super) async fn hang_up(&mut self) {
+        self.connection.hang_up().await;
     }
 
     /// When something is due.
@@ -171,7 +174,7 @@ impl<'a> Call<'a> {
         others
             .into_iter()
             .flatten()
-            .fold(self.peer.deadline(), Instant::min)
+            .fold(self.connection.deadline(), Instant::min)
     }
 
     fn may_think(&self) -> bool {
@@ -179,13 +182,11 @@ impl<'a> Call<'a> {
     }
 
     /// Does what is due.
-    fn due(&mut self, now: Instant, progress: &impl Fn(Progress)) {
-        if self.peer.deadline() <= now {
-            self.peer.timeout(now, &mut self.out);
-        }
-        let (peer, out) = (&mut self.peer, &mut self.out);
+    fn due(&mut self, now: Instant, progress: &impl Fn(Progress)) -> Health {
+        let health = self.connection.due(now, &mut self.out);
+        let (connection, out) = (&mut self.connection, &mut self.out);
         let spoke = self.mouth.due(now, |rtp_time, packet| {
-            peer.send_audio(now, rtp_time, packet, out)
+            connection.send_audio(now, rtp_time, packet, out)
         });
         if let Spoke::Ended(at) = spoke {
             self.said(at);
@@ -193,6 +194,12 @@ impl<'a> Call<'a> {
         if let Some(choice) = self.turn.begin(now) {
             self.answer(choice, now, progress);
         }
+        self.listen(now, progress);
+        health
+    }
+
+    /// Considers what was heard, if it is time to.
+    fn listen(&mut self, now: Instant, progress: &impl Fn(Progress)) {
         let Some((since, last)) = self.ears.since().filter(|_| self.may_think()) else {
             return;
         };
@@ -298,7 +305,15 @@ impl<'a> Call<'a> {
     }
 
     /// Something audible arrived.
-    fn hear(&mut self, at: Instant) {
+    fn hear(&mut self, at: Instant, progress: &impl Fn(Progress)) {
+        if let Some((_, rung)) = self.away
+            && let Some((works, _)) = self.away.take_if(|(works, _)| *works <= at)
+        {
+            let voice_ms = Some(ms(at - works));
+            let back = Return { rung, voice_ms };
+            self.report.returns.push(back);
+            progress(Progress::Returned(back));
+        }
         if self.mouth.is_speaking() {
             match &mut self.interruption {
                 // What was under way when we cut in; a pause of half a second makes it something new.
@@ -325,15 +340,11 @@ impl<'a> Call<'a> {
             match output {
                 PeerOutput::Transmit {
                     destination, bytes, ..
-                } => {
-                    // As on a real network, what cannot be sent is lost.
-                    if let Err(error) = self.socket.send_to(&bytes, destination).await {
-                        tracing::debug!(%error, "a datagram was not sent");
-                    }
-                }
+                } => self.connection.transmit(destination, &bytes).await,
                 PeerOutput::Up => {
                     let now = Instant::now();
-                    self.up = Some(now);
+                    self.connection.came_up(now);
+                    self.began.get_or_insert(now);
                     self.mouth.open(now);
                     progress(Progress::Connected);
                 }
@@ -345,7 +356,7 @@ impl<'a> Call<'a> {
                     at,
                 } => {
                     if self.ears.packet(seq, rtp_time, &payload, at) {
-                        self.hear(at);
+                        self.hear(at, progress);
                     }
                 }
                 PeerOutput::Text(text) => self.read(&text, progress),
@@ -374,19 +385,34 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn finish(&mut self) -> ParticipantReport {
-        let mut report = std::mem::take(&mut self.report);
-        report.first_voice_ms = self
-            .up
-            .zip(self.ears.first())
-            .map(|(up, first)| ms(first.saturating_duration_since(up)));
-        report.connect_ms = self.up.map(|up| ms(up - self.offered));
-        report.duration_ms = self.up.map_or(0, |up| u64::from(ms(up.elapsed())));
-        report.heard_ms = self.ears.heard_ms();
-        report.heard_rms = self.ears.rms();
-        report.packets = self.ears.packets();
-        report.captions = self.page.captions();
-        report
+    /// Adds what this connection brought to the report.
+    fn settle(&mut self) {
+        let report = &mut self.report;
+        if report.connect_ms.is_none() {
+            report.connect_ms = self.connection.connect_ms();
+        }
+        if report.first_voice_ms.is_none() {
+            let up = self.connection.up();
+            report.first_voice_ms = up
+                .zip(self.ears.first())
+                .map(|(up, first)| ms(first.saturating_duration_since(up)));
+        }
+        report.heard_ms += self.ears.heard_ms();
+        report.heard_rms = self.ears.rms().or(report.heard_rms);
+        let packets = self.ears.packets();
+        report.packets.received += packets.received;
+        report.packets.lost += packets.lost;
+    }
+
+    /// What it was like.
+    pub(super) fn finish(mut self) -> ParticipantReport {
+        self.report.duration_ms = self.began.map_or(0, |up| u64::from(ms(up.elapsed())));
+        self.report.captions = self.page.captions();
+        if let Some((_, rung)) = self.away {
+            let voice_ms = None;
+            self.report.returns.push(Return { rung, voice_ms });
+        }
+        self.report
     }
 }
 
@@ -410,30 +436,6 @@ async fn thought(slot: &mut Option<Thought>) -> (Instant, Look, Vec<Heard>) {
     let heard = (&mut thought.heard).await.unwrap_or_default();
     *slot = None;
     (last, look, heard)
-}
-
-/// The local address that leads to the server.
-async fn way_to(api: &Api) -> Result<IpAddr, ParticipantError> {
-    let host = api.host()?;
-    let server = tokio::net::lookup_host(host).await.map_err(media)?.next();
-    let server = server
-        .ok_or_else(|| ParticipantError::Unreachable("the server has no address".to_owned()))?;
-    let any: IpAddr = if server.is_ipv4() {
-        [0; 4].into()
-    } else {
-        [0; 16].into()
-    };
-    // Nothing is sent: connecting a UDP socket only asks the routing table.
-    let probe =
-        StdSocket::bind((any, 0)).and_then(|socket| socket.connect(server).map(|()| socket));
-    Ok(probe
-        .and_then(|socket| socket.local_addr())
-        .map_err(media)?
-        .ip())
-}
-
-fn media(error: std::io::Error) -> ParticipantError {
-    ParticipantError::Media(error.to_string())
 }
 
 fn ms(duration: Duration) -> u32 {

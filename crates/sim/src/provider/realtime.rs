@@ -185,6 +185,11 @@ impl Realtime {
         realtime
     }
 
+    /// Something goes wrong from now on.
+    pub(crate) fn fails(&mut self, fault: FaultKind) {
+        self.faults.push(fault);
+    }
+
     /// What must now be done, in order.
     pub(crate) fn effects(&mut self) -> std::vec::Drain<'_, Effect> {
         self.effects.drain(..)

@@ -243,6 +243,7 @@ fn config(link: &str, persona: &str) -> ParticipantConfig {
         manners: Manners::Patient,
         deadline: Duration::from_secs(120),
         local_ip: None,
+        patience: Duration::ZERO,
     }
 }
 

@@ -11,6 +11,17 @@ use serde_json::Value;
 
 use crate::names;
 
+/// The entry of that kind, from the bytes of its body. See [`entry`].
+pub(crate) fn raw(kind: &str, body: &[u8]) -> Result<Option<Entry>, String> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| {
+        format!(
+            "a body is not the JSON that it should be ({:?})",
+            error.classify()
+        )
+    })?;
+    entry(kind, &body)
+}
+
 /// The entry of that kind and body; none if the kind is the store's own, an error's text if the body is damaged.
 pub(crate) fn entry(kind: &str, body: &Value) -> Result<Option<Entry>, String> {
     if [
@@ -18,6 +29,7 @@ pub(crate) fn entry(kind: &str, body: &Value) -> Result<Option<Entry>, String> {
         super::CONSENT_GIVEN,
         super::CONSENT_DECLINED,
         super::REOPENED,
+        super::SET_ASIDE,
     ]
     .contains(&kind)
     {
@@ -52,6 +64,10 @@ fn connection(kind: &str, body: Body<'_>) -> Option<Entry> {
             link: LinkNo(body.number("link")?),
             category: body.named("category", category)?,
             detail: body.text("detail")?,
+        },
+        "network_gap" => Entry::NetworkGap {
+            from_ms: body.number("from_ms")?,
+            to_ms: body.number("to_ms")?,
         },
         _ => return None,
     })

@@ -71,6 +71,10 @@ fn one_of_each_kind() -> Vec<Entry> {
             muted: true,
             timeline_ms: 5,
         },
+        Entry::NetworkGap {
+            from_ms: 4_000,
+            to_ms: 7_200,
+        },
         Entry::Paused { timeline_ms: 6 },
         Entry::Resumed { timeline_ms: 7 },
         Entry::Closing {
@@ -105,6 +109,7 @@ fn the_shape_of_every_kind_stays_as_it_was_published() {
         charged {"charges":[{"component":"audio_in","cost_micro_usd":38400,"quantity":1200}],"v":1}
         measured {"measure":"first_voice","ms":412,"v":1}
         muted {"muted":true,"timeline_ms":5,"v":1}
+        network_gap {"from_ms":4000,"to_ms":7200,"v":1}
         paused {"timeline_ms":6,"v":1}
         resumed {"timeline_ms":7,"v":1}
         closing {"outcome":"complete","timeline_ms":8,"v":1}

@@ -12,8 +12,8 @@ use crate::op::{
     ReopenSession,
 };
 use crate::rows::{
-    CoveredTopic, Epoch, JournalRow, LedgerRow, NewSession, NewStudy, PhaseRow, SessionFilter,
-    SessionRow, StudyRow, TurnRow,
+    CoveredTopic, Epoch, LedgerRow, NewSession, NewStudy, PhaseRow, SessionFilter, SessionRow,
+    StudyRow, TurnRow,
 };
 use crate::sqlite::Finished;
 
@@ -205,29 +205,6 @@ impl Store {
             self.wake(&jobs);
         }
         Ok(())
-    }
-
-    /// The journal of a session.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Corrupt`.
-    pub async fn journal(&self, id: &SessionId) -> Result<Vec<JournalRow>, StoreError> {
-        self.shared.reader.journal(id).await
-    }
-
-    /// The engine's part of a session's journal, read back.
-    ///
-    /// # Errors
-    /// `Unavailable`; `Corrupt` if an entry does not have its shape.
-    pub async fn entries(&self, id: &SessionId) -> Result<Vec<Entry>, StoreError> {
-        let rows = self.journal(id).await?;
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in rows {
-            let entry = crate::body::read::entry(&row.kind, &row.body)
-                .map_err(|why| StoreError::corrupt(format!("entry {} of {id}: {why}", row.seq)))?;
-            entries.extend(entry);
-        }
-        Ok(entries)
     }
 
     /// The turns of a session, in speech order.

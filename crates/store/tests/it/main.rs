@@ -7,6 +7,7 @@
 
 mod bench;
 mod crash;
+mod damage;
 mod full;
 mod grants;
 mod grouping;

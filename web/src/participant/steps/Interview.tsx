@@ -13,6 +13,7 @@ import { EndDialog, MicrophoneDialog } from "../InterviewDialogs";
 import { activity, BEGIN, interview, type Interview } from "../interview";
 import { Level } from "../Level";
 import type { ParticipantApi } from "../signal";
+import { listMicrophones } from "../microphone";
 import { useDead, type Microphone } from "../useMicrophone";
 import { activityWords } from "../words";
 
@@ -59,7 +60,7 @@ export function InterviewStep(props: Props) {
     tell({ type: "muted", muted });
     call.current?.request(muted ? "mute" : "unmute");
   };
-  const changeMicrophone = async (deviceId: string) => {
+  const changeMicrophone = async (deviceId: string | null) => {
     const next = await microphone.open(deviceId);
     const track = next?.getAudioTracks()[0];
     if (track === undefined) return false;
@@ -67,6 +68,7 @@ export function InterviewStep(props: Props) {
     await call.current?.replaceTrack(track);
     return true;
   };
+  useMicrophoneBack(microphone.vanished, changeMicrophone);
 
   return (
     <section className="interview" data-testid="step-interview" data-activity={now} data-link={state.link}>
@@ -222,6 +224,28 @@ function useCall(
     };
   }, [tell, audio, setSoundBlocked]);
   return call;
+}
+
+/** Takes another microphone, or the same one again, when the one in use was unplugged. */
+function useMicrophoneBack(vanished: boolean, change: (deviceId: null) => Promise<boolean>): void {
+  const latest = useRef(change);
+  useEffect(() => {
+    latest.current = change;
+  });
+  useEffect(() => {
+    if (!vanished) return;
+    const look = () => {
+      listMicrophones().then(
+        (found) => {
+          if (found.length > 0) void latest.current(null);
+        },
+        () => undefined,
+      );
+    };
+    look();
+    navigator.mediaDevices.addEventListener("devicechange", look);
+    return () => navigator.mediaDevices.removeEventListener("devicechange", look);
+  }, [vanished]);
 }
 
 /** Keeps a phone's screen on: a sleeping phone suspends the microphone. */

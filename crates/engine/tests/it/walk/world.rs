@@ -431,6 +431,10 @@ impl World {
             10 if self.rng.once_in(8) => Input::Participant(Request::End),
             11..14 => Input::Participant(Request::Mute),
             14..17 => Input::Participant(Request::Unmute),
+            19 => {
+                let (from, to) = (self.now - Duration::from_millis(5_000), self.now);
+                self.media(MediaFact::NetworkGap { from, to })
+            }
             17 => self.media(MediaFact::RecordingGap {
                 reason: "full".to_owned(),
             }),

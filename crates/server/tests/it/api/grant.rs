@@ -75,7 +75,7 @@ async fn end(house: &House, caller: &mut Caller, id: &SessionId) {
     house.idle().await;
 }
 
-fn counted(house: &House, name: &str) -> u64 {
+pub(super) fn counted(house: &House, name: &str) -> u64 {
     let text = house.app().metrics.text();
     let line = text
         .lines()

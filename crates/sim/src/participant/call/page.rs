@@ -127,6 +127,11 @@ impl Page {
         self.answered = interviewer.map(|(caption, _)| caption.turn);
     }
 
+    /// The connection was another one: a turn that the server had not written is said again under its number.
+    pub(super) fn returned(&mut self) {
+        self.answered = self.answered.and_then(|turn| turn.checked_sub(1));
+    }
+
     /// Keeps what was understood until it is answered.
     pub(super) fn said_by_interviewer(&mut self, lines: Vec<Line>) {
         self.lines = lines;
@@ -169,6 +174,10 @@ mod tests {
         assert_eq!(page.unanswered(), (String::new(), false));
         page.read(&caption(3, "interviewer", "Why?", true));
         assert_eq!(page.unanswered(), ("Why?".to_owned(), true));
+        page.answered();
+        page.returned();
+        page.read(&caption(3, "interviewer", "Why not?", true));
+        assert_eq!(page.unanswered(), ("Why not?".to_owned(), true));
         assert_eq!(page.captions().len(), 3);
     }
 

@@ -9,10 +9,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Connection, Effect, Realtime};
-use crate::provider::{Sim, ears};
+use crate::provider::{Sim, Strike, ears};
 
 /// How long one frame may take to be taken by the client, before the connection is given up.
 const SEND_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a half-open connection stays: longer than any client should believe in it.
+const HALF_OPEN_FOR: Duration = Duration::from_secs(120);
 
 /// Speech and words that are being made at once, at most; a conversation needs one or two.
 const WORK_MAX: usize = 8;
@@ -36,6 +39,7 @@ pub(crate) async fn run(mut socket: WebSocket, sim: Arc<Sim>, connection: Connec
     let mut realtime = Realtime::new(sim.config.clone(), &connection, now_ms());
     let mut work: JoinSet<Ready> = JoinSet::new();
     let mut waiting: VecDeque<Effect> = VecDeque::new();
+    let mut strikes = sim.sockets.enter(connection.number);
     tracing::debug!(
         connection.number,
         model = connection.model,
@@ -65,6 +69,15 @@ pub(crate) async fn run(mut socket: WebSocket, sim: Arc<Sim>, connection: Connec
                 let _ = carry_out(&mut socket, Effect::Close { code: 1001, reason: "The server is shutting down." }).await;
                 return;
             }
+            strike = strikes.next() => match strike {
+                Strike::Cut => return,
+                Strike::HalfOpen => {
+                    // Open on this side, and nobody reads or writes: the other side's network went away.
+                    let _ = tokio::time::timeout(HALF_OPEN_FOR, sim.stop.cancelled()).await;
+                    return;
+                }
+                Strike::Fault(fault) => realtime.fails(fault),
+            },
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => realtime.frame(now_ms(), &text),
                 // The protocol has no binary events; the vendor answers them like any event that is not JSON.

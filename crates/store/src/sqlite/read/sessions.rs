@@ -44,7 +44,7 @@ macro_rules! session_rows {
                  s.state, s.phase, s.outcome, s.consent, s.cost_micro_usd, s.turns, s.first_voice_ms, s.duration_ms,
                  s.owner, s.epoch, s.last_seq, s.created_at_us, s.started_at_us, s.ended_at_us, s.expires_at_us,
                  CASE s.state WHEN 'paused' THEN (SELECT j.at_us FROM journal j WHERE j.session_id = s.session_id
-                      AND j.kind = 'paused' ORDER BY j.seq DESC LIMIT 1) END AS paused_at_us,
+                      AND j.kind IN ('paused', 'set_aside') ORDER BY j.seq DESC LIMIT 1) END AS paused_at_us,
                  CASE
                      WHEN EXISTS (SELECT 1 FROM report r WHERE r.session_id = s.session_id) THEN 'ready'
                      WHEN EXISTS (SELECT 1 FROM job j WHERE j.session_id = s.session_id AND j.state IN (0, 1)) THEN 'working'
@@ -76,6 +76,8 @@ const JOURNAL: &str =
 
 const TURNS: &str = "
     SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn WHERE session_id = ?1 ORDER BY start_ms, turn";
+
+const LAST_TURN: &str = "SELECT max(turn) AS turn FROM turn WHERE session_id = ?1";
 
 const PHASES: &str =
     "SELECT body FROM journal WHERE session_id = ?1 AND kind = 'phase_entered' ORDER BY seq";
@@ -171,6 +173,30 @@ impl Reader {
         rows.iter().map(entry).collect()
     }
 
+    /// The journal as it is kept, readable or not.
+    pub(crate) async fn raw_journal(&self, id: &SessionId) -> Result<Vec<RawEntry>, StoreError> {
+        let rows = sqlx::query(JOURNAL)
+            .bind(id.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        let entry = |row: &SqliteRow| {
+            Ok(RawEntry {
+                seq: natural(row, "seq")?,
+                kind: col(row, "kind")?,
+                body: col(row, "body")?,
+            })
+        };
+        rows.iter().map(entry).collect()
+    }
+
+    pub(crate) async fn last_turn(&self, id: &SessionId) -> Result<Option<TurnNo>, StoreError> {
+        let row = sqlx::query(LAST_TURN)
+            .bind(id.as_str())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(natural_or_none(&row, "turn")?.map(TurnNo))
+    }
+
     pub(crate) async fn turns(&self, id: &SessionId) -> Result<Vec<TurnRow>, StoreError> {
         sqlx::query(TURNS)
             .bind(id.as_str())
@@ -249,6 +275,13 @@ impl Reader {
         };
         rows.iter().map(chunk).collect()
     }
+}
+
+/// An entry of a journal as it is kept.
+pub(crate) struct RawEntry {
+    pub(crate) seq: u64,
+    pub(crate) kind: String,
+    pub(crate) body: Vec<u8>,
 }
 
 fn study_row(row: &SqliteRow) -> Result<StudyRow, StoreError> {

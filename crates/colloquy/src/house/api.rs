@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// A way to one server.
 #[derive(Clone, Debug)]
-pub(super) struct Api {
+pub(crate) struct Api {
     http: reqwest::Client,
     base: String,
     token: String,
@@ -17,22 +17,22 @@ pub(super) struct Api {
 
 /// An invitation to an interview.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Invitation {
-    pub(super) id: String,
-    pub(super) link: String,
+pub(crate) struct Invitation {
+    pub(crate) id: String,
+    pub(crate) link: String,
 }
 
 /// What the figures need of a session.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Session {
-    pub(super) state: String,
-    pub(super) outcome: Option<String>,
-    pub(super) report: String,
-    pub(super) first_voice_ms: Option<u64>,
+pub(crate) struct Session {
+    pub(crate) state: String,
+    pub(crate) outcome: Option<String>,
+    pub(crate) report: String,
+    pub(crate) first_voice_ms: Option<u64>,
 }
 
 impl Api {
-    pub(super) fn new(base: String, token: String) -> anyhow::Result<Api> {
+    pub(crate) fn new(base: String, token: String) -> anyhow::Result<Api> {
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(20))
             .no_proxy()
@@ -40,7 +40,7 @@ impl Api {
         Ok(Api { http, base, token })
     }
 
-    pub(super) async fn put_study(&self, yaml: &'static str) -> anyhow::Result<()> {
+    pub(crate) async fn put_study(&self, yaml: &'static str) -> anyhow::Result<()> {
         let request = self
             .http
             .post(format!("{}/api/v1/studies", self.base))
@@ -50,7 +50,7 @@ impl Api {
     }
 
     /// Invites to a study, `full` or `rehearsal`.
-    pub(super) async fn invite(
+    pub(crate) async fn invite(
         &self,
         study: &str,
         length: &str,
@@ -69,7 +69,7 @@ impl Api {
         Ok(body.sessions)
     }
 
-    pub(super) async fn session(&self, id: &str) -> anyhow::Result<Session> {
+    pub(crate) async fn session(&self, id: &str) -> anyhow::Result<Session> {
         #[derive(Deserialize)]
         struct Body {
             session: Session,
@@ -79,8 +79,36 @@ impl Api {
         Ok(body.session)
     }
 
+    /// All journal entries of a session, oldest first.
+    pub(crate) async fn journal(&self, id: &str) -> anyhow::Result<Vec<Value>> {
+        #[derive(Deserialize)]
+        struct Body {
+            entries: Vec<Value>,
+        }
+        let url = format!("{}/api/v1/sessions/{id}/journal", self.base);
+        let body: Body = good(self.http.get(url).bearer_auth(&self.token))
+            .await?
+            .json()
+            .await?;
+        Ok(body.entries)
+    }
+
+    /// What a session cost.
+    pub(crate) async fn costs(&self, id: &str) -> anyhow::Result<Value> {
+        #[derive(Deserialize)]
+        struct Body {
+            costs: Value,
+        }
+        let url = format!("{}/api/v1/sessions/{id}/costs", self.base);
+        let body: Body = good(self.http.get(url).bearer_auth(&self.token))
+            .await?
+            .json()
+            .await?;
+        Ok(body.costs)
+    }
+
     /// Has an operator end a session.
-    pub(super) async fn end(&self, id: &str) -> anyhow::Result<()> {
+    pub(crate) async fn end(&self, id: &str) -> anyhow::Result<()> {
         let request = self
             .http
             .post(format!("{}/api/v1/sessions/{id}/end", self.base));
@@ -88,7 +116,7 @@ impl Api {
     }
 
     /// Consents, offers, and returns the answer.
-    pub(super) async fn connect(
+    pub(crate) async fn connect(
         &self,
         invitation: &Invitation,
         offer: String,
@@ -111,7 +139,7 @@ impl Api {
     }
 
     /// All metrics, as text.
-    pub(super) async fn metrics(&self) -> anyhow::Result<Metrics> {
+    pub(crate) async fn metrics(&self) -> anyhow::Result<Metrics> {
         let request = self.http.get(format!("{}/metrics", self.base));
         Ok(Metrics(
             good(request.bearer_auth(&self.token)).await?.text().await?,
@@ -135,11 +163,11 @@ async fn good(request: RequestBuilder) -> anyhow::Result<Response> {
 
 /// Metrics in Prometheus' text format.
 #[derive(Debug)]
-pub(super) struct Metrics(String);
+pub(crate) struct Metrics(String);
 
 impl Metrics {
     /// The bound of the bucket in which the percentile lies, in milliseconds, and the number of samples since `before`.
-    pub(super) fn percentile_ms(
+    pub(crate) fn percentile_ms(
         &self,
         before: &Metrics,
         histogram: &str,
@@ -181,8 +209,14 @@ impl Metrics {
             .collect()
     }
 
+    /// The value of a metric without labels.
+    pub(crate) fn gauge(&self, name: &str) -> Option<f64> {
+        let line = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        self.0.lines().find_map(line)
+    }
+
     /// What was dropped, `kind count`, zeros left out.
-    pub(super) fn dropped(&self) -> Vec<String> {
+    pub(crate) fn dropped(&self) -> Vec<String> {
         let lines = self.0.lines().filter_map(|line| {
             line.strip_prefix("colloquy_dropped_total{kind=\"")?
                 .split_once("\"} ")
