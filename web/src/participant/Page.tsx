@@ -12,6 +12,7 @@ import { InterviewStep } from "./steps/Interview";
 import { MicrophoneStep } from "./steps/Microphone";
 import { Welcome } from "./steps/Welcome";
 import { useMicrophone } from "./useMicrophone";
+import { askingOf, useReturn } from "./useReturn";
 
 /** Where each step stands among the four that a participant sees. */
 const PLACE: Record<Step["step"], number | null> = {
@@ -31,7 +32,7 @@ export default function ParticipantPage() {
   const api = useMemo(() => new ParticipantApi(secret), [secret]);
   const [{ current, participation }, tell] = useReducer(flow, START);
   const microphone = useMicrophone(tell);
-  const { close } = microphone;
+  const { close, open } = microphone;
   const loading = current.step === "loading";
 
   useEffect(() => {
@@ -102,6 +103,25 @@ export default function ParticipantPage() {
         tell({ type: "call_refused", problem: error instanceof ApiError ? problem : asProblem(error), begun }),
     );
   };
+  const asking = current.step === "away" ? askingOf(current.problem, current.begun) : "never";
+  useReturn({
+    asking,
+    lost: current.step === "away" && current.problem === null,
+    ask: () => api.participation(),
+    onAnswer: (now, alone) => {
+      if (now.state === "ended") {
+        ended(now.outcome ?? "partial", now.completion ?? null);
+        return;
+      }
+      if (!alone) {
+        tell({ type: "come_back" });
+        return;
+      }
+      void open(null).then((stream) =>
+        tell(stream === null ? { type: "come_back" } : { type: "returned", participation: now }),
+      );
+    },
+  });
 
   return (
     <Shell organisation={participation?.study.organisation ?? null} at={PLACE[current.step]}>
@@ -160,6 +180,7 @@ export default function ParticipantPage() {
           <Away
             problem={current.problem}
             begun={current.begun}
+            byItself={asking === "asking"}
             returnableUntil={participation.returnable_until ?? null}
             onRetry={() => tell({ type: "come_back" })}
           />

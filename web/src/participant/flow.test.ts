@@ -41,6 +41,7 @@ const EVENTS: FlowEvent[] = [
   { type: "call_lost", participation: null },
   { type: "replaced" },
   { type: "come_back" },
+  { type: "returned", participation: consented },
   { type: "ended", outcome: "complete", completion },
 ];
 
@@ -77,7 +78,7 @@ const TABLE: Record<string, Partial<Record<FlowEvent["type"], string>>> = {
   },
   interview: { call_refused: "away problem", call_lost: "away", replaced: "elsewhere", ended: "thanks" },
   elsewhere: { come_back: "loading" },
-  away: { come_back: "loading", ended: "thanks" },
+  away: { come_back: "loading", returned: "interview", ended: "thanks" },
   thanks: {},
 };
 

@@ -43,6 +43,8 @@ export type FlowEvent =
   | { type: "call_lost"; participation: Participation | null }
   | { type: "replaced" }
   | { type: "come_back" }
+  /** The server answers again and the microphone is open: on without a click. */
+  | { type: "returned"; participation: Participation }
   | { type: "ended"; outcome: string; completion: Completion | null };
 
 export const START: Flow = { current: { step: "loading" }, participation: null };
@@ -90,6 +92,10 @@ export function flow(state: Flow, event: FlowEvent): Flow {
       // Everything is asked anew: the session may have ended meanwhile, and the browser may want the gesture.
       return state.current.step === "away" || state.current.step === "elsewhere"
         ? to(state, { step: "loading" })
+        : state;
+    case "returned":
+      return state.current.step === "away"
+        ? { current: { step: "interview" }, participation: event.participation }
         : state;
     case "ended":
       return state.current.step === "interview" || state.current.step === "away"

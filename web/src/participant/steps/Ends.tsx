@@ -127,11 +127,13 @@ interface AwayProps {
   problem: Problem | null;
   /** There are answers to come back to. */
   begun: boolean;
+  /** The page goes on as soon as it can. */
+  byItself: boolean;
   returnableUntil: string | null;
   onRetry: () => void;
 }
 
-export function Away({ problem, begun, returnableUntil, onRetry }: AwayProps) {
+export function Away({ problem, begun, byItself, returnableUntil, onRetry }: AwayProps) {
   const until = returnableUntil === null ? "" : ` until ${moment(returnableUntil)}`;
   return (
     <StepCard
@@ -145,6 +147,11 @@ export function Away({ problem, begun, returnableUntil, onRetry }: AwayProps) {
           ? `To go on where you stopped, open this same link again${until}. You will not start from the beginning.`
           : `Nothing is lost: your link stays good${until}.`}
       </p>
+      {byItself && (
+        <p role="status" className="muted" data-testid="away-trying">
+          This page keeps trying, and goes on by itself as soon as the connection is back.
+        </p>
+      )}
       <div className="actions">
         <button type="button" className="button primary large" onClick={onRetry} data-testid="come-back">
           Try again now

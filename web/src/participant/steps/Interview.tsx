@@ -234,13 +234,19 @@ function useMicrophoneBack(vanished: boolean, change: (deviceId: null) => Promis
   });
   useEffect(() => {
     if (!vanished) return;
+    let opening = false;
     const look = () => {
-      listMicrophones().then(
-        (found) => {
-          if (found.length > 0) void latest.current(null);
-        },
-        () => undefined,
-      );
+      // One device that is plugged in tells several changes.
+      if (opening) return;
+      opening = true;
+      listMicrophones()
+        .then(async (found) => {
+          if (found.length > 0) await latest.current(null);
+        })
+        .catch(() => undefined)
+        .finally(() => {
+          opening = false;
+        });
     };
     look();
     navigator.mediaDevices.addEventListener("devicechange", look);
@@ -380,6 +386,7 @@ function Notices({ state, dead, vanished, soundBlocked, onSound, onMicrophone, o
             <p className="note-title">Your microphone has gone</p>
             <p>
               It was unplugged or taken by another program, so the interviewer cannot hear you. Nothing said is lost.
+              When you plug it in again, this page takes it by itself.
             </p>
             <button type="button" className="button" onClick={onMicrophone}>
               Choose a microphone
