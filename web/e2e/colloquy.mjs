@@ -12,8 +12,9 @@ const TOKEN = "journey-console-token";
 const START_DEADLINE_MS = 30_000;
 
 /**
- * `udp` is where its media is. `restart` kills the server without a word (SIGKILL) and starts the next one at the same address.
- * @returns {Promise<{ url: string, token: string, api: typeof fetch, restart: () => Promise<void>, stop: () => Promise<void>, log: () => string }>}
+ * `udp` is where its media is. `restart` kills the server without a word (SIGKILL) and starts the next one at the
+ * same address after `meanwhile`.
+ * @returns {Promise<{ url: string, token: string, api: typeof fetch, restart: (meanwhile?: () => Promise<void>) => Promise<void>, stop: () => Promise<void>, log: () => string }>}
  */
 export async function start({ udp = "127.0.0.1:0" } = {}) {
   const data = mkdtempSync(join(tmpdir(), "colloquy-e2e-"));
@@ -46,8 +47,9 @@ export async function start({ udp = "127.0.0.1:0" } = {}) {
   }
   const api = (path, init = {}) =>
     fetch(`${url}/api/v1${path}`, { ...init, headers: { Authorization: `Bearer ${TOKEN}`, ...init.headers } });
-  const restart = async () => {
+  const restart = async (meanwhile = async () => undefined) => {
     await server.kill();
+    await meanwhile();
     server = run(["serve"], { ...variables, COLLOQUY__HTTP__ADDR: new URL(url).host });
     await server.says(/serves at (\S+)/);
     await ready(url, server);
