@@ -44,23 +44,30 @@ class FakeTrack extends EventTarget {
 
 /** A microphone that opens, or fails with a name; its level is set through `level` (amplitude, 0 to 1). */
 export function stubMicrophone(outcome: { fails?: string; permission?: string } = {}) {
-  const microphone = { amplitude: 0, tracks: [] as FakeTrack[], asked: 0 };
+  const microphone = { amplitude: 0, tracks: [] as FakeTrack[], asked: 0, plugged: true, devices: new EventTarget() };
   const stream = () => {
     const track = new FakeTrack();
     microphone.tracks.push(track);
     return { getTracks: () => [track], getAudioTracks: () => [track] };
   };
-  const devices = Object.assign(new EventTarget(), {
+  const devices = Object.assign(microphone.devices, {
     getUserMedia: () => {
       microphone.asked += 1;
       return outcome.fails === undefined
         ? Promise.resolve(stream())
         : Promise.reject(new DOMException("no", outcome.fails));
     },
-    enumerateDevices: () => Promise.resolve([{ kind: "audioinput", deviceId: "mic-1", label: "Desk microphone" }]),
+    enumerateDevices: () =>
+      Promise.resolve(microphone.plugged ? [{ kind: "audioinput", deviceId: "mic-1", label: "Desk microphone" }] : []),
   });
   vi.stubGlobal("isSecureContext", true);
-  vi.stubGlobal("RTCPeerConnection", vi.fn());
+  // One that can do nothing but be closed: calls are tested by themselves.
+  vi.stubGlobal(
+    "RTCPeerConnection",
+    class {
+      readonly close = () => undefined;
+    },
+  );
   vi.stubGlobal(
     "AudioContext",
     class {

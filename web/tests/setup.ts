@@ -8,6 +8,14 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+// jsdom has no layout, so no size ever changes.
+Object.assign(window, {
+  ResizeObserver: class {
+    readonly observe = () => undefined;
+    readonly disconnect = () => undefined;
+  },
+});
+
 // jsdom has no <dialog> methods; the pages only need open and close.
 if (!("showModal" in HTMLDialogElement.prototype)) {
   Object.assign(HTMLDialogElement.prototype, {

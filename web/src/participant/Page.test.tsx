@@ -1,4 +1,4 @@
-import { act, render, screen } from "@testing-library/react";
+import { act, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { refusal, stubApi, stubMicrophone } from "../../tests/pages";
@@ -42,7 +42,8 @@ describe("welcome", () => {
   it("says before any sound who asks, that it is an AI, what is recorded and how long it takes", async () => {
     stubApi({ [get]: { participation } });
     render(<ParticipantPage />);
-    expect(await screen.findByRole("heading", { level: 1, name: "How people choose tools" })).toHaveFocus();
+    const heading = await screen.findByRole("heading", { level: 1, name: "How people choose tools" });
+    await waitFor(() => expect(heading).toHaveFocus());
     expect(screen.getByText("Institute for Working Life")).toBeVisible();
     expect(screen.getByText("The interviewer is an AI")).toBeVisible();
     expect(screen.getByText("Your voice is recorded")).toBeVisible();
@@ -123,6 +124,23 @@ describe("a link that does not work", () => {
   });
 });
 
+it("who is away is taken back without a click once another network is there", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  stubApi({ [get]: { participation: { ...consented.participation, state: "paused" } } });
+  const microphone = stubMicrophone();
+  render(<ParticipantPage />);
+  await userEvent.click(await screen.findByTestId("mic-open"));
+  await userEvent.click(await screen.findByTestId("start-interview"));
+  // No connection can be made here, which the page takes for a network that blocks audio.
+  await act(() => vi.advanceTimersByTimeAsync(31_000));
+  expect(await screen.findByTestId("step-away")).toHaveTextContent("answers so far are saved");
+  act(() => {
+    window.dispatchEvent(new Event("online"));
+  });
+  expect(await screen.findByTestId("step-interview")).toBeVisible();
+  expect(microphone.asked).toBe(2);
+});
+
 it.each([
   ["is over", { state: "ended", outcome: "complete" }, null],
   ["goes on", { state: "paused", outcome: null }, "kept"],
@@ -131,7 +149,7 @@ it.each([
   stubApi({ [get]: { participation: { ...consented.participation, ...now } } });
   render(<ParticipantPage />);
   await screen.findByRole("heading", { level: 1 });
-  expect(window.sessionStorage.getItem("colloquy-grant:link-secret")).toBe(kept);
+  await waitFor(() => expect(window.sessionStorage.getItem("colloquy-grant:link-secret")).toBe(kept));
 });
 
 describe("microphone", () => {
@@ -196,6 +214,28 @@ describe("microphone", () => {
     });
     expect(screen.getByTestId("mic-verdict")).toHaveTextContent("gone");
     expect(screen.getByTestId("start-interview")).toBeDisabled();
+  });
+
+  it("that is pulled out in the interview is named, and taken again once it is back", async () => {
+    stubApi({ [get]: consented });
+    const microphone = stubMicrophone();
+    render(<ParticipantPage />);
+    await userEvent.click(await screen.findByTestId("mic-open"));
+    await userEvent.click(await screen.findByTestId("start-interview"));
+    await userEvent.click(await screen.findByTestId("mute"));
+    microphone.plugged = false;
+    act(() => {
+      microphone.tracks[0]?.dispatchEvent(new Event("ended"));
+    });
+    expect(await screen.findByTestId("mic-vanished")).toHaveTextContent("plug it in again");
+    expect(microphone.asked).toBe(1);
+    microphone.plugged = true;
+    // One device tells of itself more than once.
+    microphone.devices.dispatchEvent(new Event("devicechange"));
+    microphone.devices.dispatchEvent(new Event("devicechange"));
+    await waitFor(() => expect(screen.queryByTestId("mic-vanished")).toBeNull());
+    expect(microphone.asked).toBe(2);
+    expect(microphone.tracks[1]?.enabled, "still muted").toBe(false);
   });
 
   it("welcomes back who returns", async () => {

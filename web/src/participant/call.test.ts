@@ -4,21 +4,21 @@ import { RECOVERY_MS, waitMs } from "./backoff";
 import { Call, isFinal, type CallHooks } from "./call";
 import type { Accepted, Signal } from "./signal";
 
-const SDP =
-  "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:abcd\r\na=ice-pwd:secret\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
-const FRAGMENT = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ice-ufrag:back\r\na=ice-pwd:other\r\n";
-
 /** A peer connection that does what the test says. */
 class FakePeer extends EventTarget {
   static readonly made: FakePeer[] = [];
   connectionState: RTCPeerConnectionState = "new";
+  iceConnectionState: RTCIceConnectionState = "new";
   iceGatheringState = "complete";
-  localDescription = { sdp: SDP };
-  remoteDescription = { sdp: SDP };
+  localDescription = { sdp: "" };
+  remoteDescription = {
+    sdp: "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=setup:passive\r\na=ice-ufrag:old\r\na=ice-pwd:old\r\n",
+  };
+  /** How many offers asked for an ICE restart; each has its own user fragment. */
   restarts = 0;
+  answers: string[] = [];
   onconnectionstatechange: (() => void) | null = null;
   ontrack: ((event: unknown) => void) | null = null;
-  onicegatheringstatechange: (() => void) | null = null;
   closed = false;
   channel = {
     readyState: "connecting",
@@ -45,15 +45,23 @@ class FakePeer extends EventTarget {
   getSenders() {
     return [this.sender];
   }
-  createOffer(options?: RTCOfferOptions) {
-    if (options?.iceRestart === true) this.restarts += 1;
-    return Promise.resolve({ type: "offer", sdp: "offer" });
+  createOffer({ iceRestart = false } = {}) {
+    if (iceRestart) this.restarts += 1;
+    const lines = [
+      "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+      "a=mid:0",
+      `a=ice-ufrag:mine${String(this.restarts)}`,
+      "a=ice-pwd:mine",
+      "a=candidate:1 1 udp 1 192.0.2.7 5 typ host",
+    ];
+    return Promise.resolve({ type: "offer", sdp: lines.map((line) => `${line}\r\n`).join("") });
   }
-  setLocalDescription() {
+  setLocalDescription(description: { sdp: string }) {
+    this.localDescription = description;
     return Promise.resolve();
   }
-  setRemoteDescription(description: { sdp: string }) {
-    this.remoteDescription = description;
+  setRemoteDescription({ sdp }: { sdp: string }) {
+    this.answers.push(sdp);
     return Promise.resolve();
   }
   close() {
@@ -61,6 +69,7 @@ class FakePeer extends EventTarget {
   }
   become(state: RTCPeerConnectionState) {
     this.connectionState = state;
+    if (state === "connected" || state === "disconnected" || state === "failed") this.iceConnectionState = state;
     if (state === "connected") this.channel.readyState = "open";
     this.onconnectionstatechange?.();
     this.dispatchEvent(new Event("connectionstatechange"));
@@ -81,10 +90,10 @@ function setup(answers: (Accepted | Problem)[] = []) {
   let offers = 0;
   const signal = {
     offer: vi.fn<Signal["offer"]>(() => {
-      const answer = answers[offers++] ?? { sdp: SDP, location: `/api/v1/participation/peers/${offers}` };
+      const answer = answers[offers++] ?? { sdp: "answer", location: `/api/v1/participation/peers/${offers}` };
       return "sdp" in answer ? Promise.resolve(answer) : Promise.reject(new ApiError(answer));
     }),
-    restart: vi.fn<Signal["restart"]>(() => Promise.resolve(FRAGMENT)),
+    restart: vi.fn<Signal["restart"]>(() => Promise.reject(new ApiError(problem(404)))),
     close: vi.fn<Signal["close"]>(() => Promise.resolve()),
     request: vi.fn<Signal["request"]>(() => Promise.resolve()),
   };
@@ -165,50 +174,13 @@ describe("a lost connection", () => {
     expect(signal.close).not.toHaveBeenCalled();
   });
 
-  it("is mended in place when it is only disconnected", async () => {
-    const { told, first, signal } = await connectedCall();
-    first.become("disconnected");
-    await vi.advanceTimersByTimeAsync(100);
-    expect(signal.restart.mock.calls.map(([location]) => location)).toEqual(["/api/v1/participation/peers/1"]);
-    expect(first.remoteDescription.sdp).toContain("a=ice-ufrag:back");
-    first.become("connected");
-    await vi.advanceTimersByTimeAsync(60_000);
-    expect(FakePeer.made).toHaveLength(1);
-    expect(signal.restart).toHaveBeenCalledTimes(1);
-    expect(signal.offer).toHaveBeenCalledTimes(1);
-    expect(told.slice(0, 4)).toEqual(["connecting", "live", "reconnecting", "live"]);
-  });
-
-  it("is replaced at once when the server no longer knows it", async () => {
+  it("is replaced at once when it failed above ICE", async () => {
     const { first, signal } = await connectedCall();
-    signal.restart.mockImplementation(() => Promise.reject(new ApiError(problem(404))));
-    first.become("disconnected");
-    await vi.advanceTimersByTimeAsync(100);
-    expect(first.closed).toBe(true);
+    first.connectionState = "failed";
+    first.onconnectionstatechange?.();
+    await peer();
+    expect(signal.restart).not.toHaveBeenCalled();
     expect(signal.offer).toHaveBeenCalledTimes(2);
-  });
-
-  it("is mended again and again for as long as the server keeps it, also after the browser gave up", async () => {
-    const { first, signal } = await connectedCall();
-    signal.restart.mockImplementation(() => Promise.reject(new ApiError(unreachable())));
-    first.become("disconnected");
-    await vi.advanceTimersByTimeAsync(10_000);
-    first.become("failed");
-    await vi.advanceTimersByTimeAsync(12_000);
-    expect(first.closed).toBe(false);
-    expect(signal.restart.mock.calls.length).toBeGreaterThan(8);
-    expect(signal.offer).toHaveBeenCalledTimes(1);
-    await vi.advanceTimersByTimeAsync(5_000);
-    expect(first.closed).toBe(true);
-    expect(signal.offer).toHaveBeenCalledTimes(2);
-  });
-
-  it("is mended before anybody notices when the network is another one", async () => {
-    const { told, signal } = await connectedCall();
-    window.dispatchEvent(new Event("online"));
-    await vi.advanceTimersByTimeAsync(100);
-    expect(signal.restart).toHaveBeenCalledTimes(1);
-    expect(told).not.toContain("reconnecting");
   });
 
   it("is tried for the whole recovery window and then given up once", async () => {
@@ -252,6 +224,206 @@ describe("a lost connection", () => {
     expect(signal.close).not.toHaveBeenCalled();
     expect(told.at(-1)).toBe("message ended");
     expect(signal.offer).toHaveBeenCalledTimes(1);
+  });
+});
+
+const BACK = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ice-ufrag:back\r\na=ice-pwd:back\r\n";
+
+describe("a connection that is disconnected", () => {
+  const offline = () => Promise.reject(new ApiError(unreachable()));
+
+  it("gets another path, and nothing above it changes", async () => {
+    const { told, first, signal } = await connectedCall();
+    signal.restart.mockResolvedValue(BACK);
+    first.become("disconnected");
+    await vi.advanceTimersByTimeAsync(100);
+    expect(told.at(-1)).toBe("reconnecting");
+    const [location, fragment] = signal.restart.mock.calls[0] ?? [];
+    expect(location).toBe("/api/v1/participation/peers/1");
+    expect(fragment).toContain("a=ice-ufrag:mine1\r\n");
+    expect(first.answers.at(-1)).toContain("a=setup:passive\r\na=ice-ufrag:back\r\na=ice-pwd:back\r\n");
+    first.become("connected");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(told).toEqual(["connecting", "live", "reconnecting", "live"]);
+    expect(signal.restart).toHaveBeenCalledTimes(1);
+    expect(FakePeer.made).toHaveLength(1);
+  });
+
+  it("is tried for as long as the server keeps it, each time with other credentials", async () => {
+    const { told, first, signal } = await connectedCall();
+    signal.restart.mockImplementation(offline);
+    first.become("disconnected");
+    first.become("failed");
+    await vi.advanceTimersByTimeAsync(18_000);
+    const fragments = signal.restart.mock.calls.map(([, fragment]) => fragment);
+    expect(fragments.length).toBeGreaterThan(8);
+    expect(new Set(fragments).size).toBe(fragments.length);
+    expect(signal.offer).toHaveBeenCalledTimes(1);
+    signal.restart.mockResolvedValue(BACK);
+    await vi.advanceTimersByTimeAsync(2_000);
+    first.become("connected");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(told).toEqual(["connecting", "live", "reconnecting", "live"]);
+    expect(signal.offer).toHaveBeenCalledTimes(1);
+  });
+
+  it("is offered anew when the server cannot have kept it any longer", async () => {
+    const { first, signal } = await connectedCall();
+    signal.restart.mockImplementation(offline);
+    first.become("disconnected");
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(signal.offer).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(signal.offer).toHaveBeenCalledTimes(2);
+    expect(first.closed).toBe(true);
+  });
+
+  it.each([404, 405, 409, 412, 422, 503])(
+    "is offered anew at once when a restart is answered with %d",
+    async (status) => {
+      const { first, signal } = await connectedCall();
+      signal.restart.mockRejectedValue(new ApiError(problem(status)));
+      first.become("disconnected");
+      await vi.advanceTimersByTimeAsync(100);
+      expect(signal.restart).toHaveBeenCalledTimes(1);
+      expect(signal.offer).toHaveBeenCalledTimes(2);
+    },
+  );
+
+  it("is offered anew when what comes back is no fragment", async () => {
+    const { first, signal } = await connectedCall();
+    signal.restart.mockResolvedValue("<html>a proxy</html>");
+    first.become("disconnected");
+    await vi.advanceTimersByTimeAsync(100);
+    expect(signal.offer).toHaveBeenCalledTimes(2);
+  });
+
+  it("is restarted again when the new path does not come about", async () => {
+    const { first, signal } = await connectedCall();
+    signal.restart.mockResolvedValue(BACK);
+    first.become("disconnected");
+    await vi.advanceTimersByTimeAsync(7_000);
+    expect(signal.restart).toHaveBeenCalledTimes(2);
+    expect(signal.offer).toHaveBeenCalledTimes(1);
+  });
+
+  it("takes no answer that belongs to a network before", async () => {
+    const { first, signal } = await connectedCall();
+    const answers: ((fragment: string) => void)[] = [];
+    signal.restart.mockImplementation(() => new Promise((resolve) => answers.push(resolve)));
+    first.become("disconnected");
+    await vi.advanceTimersByTimeAsync(1_000);
+    window.dispatchEvent(new Event("online"));
+    answers[0]?.(BACK.replaceAll("back", "late"));
+    await vi.advanceTimersByTimeAsync(100);
+    answers[1]?.(BACK);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(signal.restart).toHaveBeenCalledTimes(2);
+    expect(first.answers.filter((sdp) => sdp.includes("late"))).toEqual([]);
+    expect(first.answers.at(-1)).toContain("a=ice-ufrag:back");
+  });
+
+  it("is left alone by a restart that a new offer overtook", async () => {
+    const { first, signal } = await connectedCall();
+    const answers: ((fragment: string) => void)[] = [];
+    signal.restart.mockImplementation(() => new Promise((resolve) => answers.push(resolve)));
+    first.become("disconnected");
+    await vi.advanceTimersByTimeAsync(100);
+    first.channel.onclose?.();
+    const second = await peer();
+    second.become("connected");
+    await vi.advanceTimersByTimeAsync(100);
+    second.become("disconnected");
+    await vi.advanceTimersByTimeAsync(100);
+    // The first one's is over now; the second one's is still the only one.
+    answers[0]?.("too late");
+    await vi.advanceTimersByTimeAsync(100);
+    second.become("failed");
+    await vi.advanceTimersByTimeAsync(100);
+    expect(signal.restart).toHaveBeenCalledTimes(2);
+    answers[1]?.(BACK);
+    second.become("connected");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(second.closed).toBe(false);
+    expect(signal.offer).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe("another network", () => {
+  const change = () => window.dispatchEvent(new Event("online"));
+
+  it("is taken before the old one is missed, and without a word", async () => {
+    const { told, first, signal } = await connectedCall();
+    signal.restart.mockResolvedValue(BACK);
+    change();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(signal.restart).toHaveBeenCalledTimes(1);
+    expect(first.answers.at(-1)).toContain("a=ice-ufrag:back");
+    expect(told).toEqual(["connecting", "live"]);
+  });
+
+  it("costs no connection that works, unless the server has let go of it", async () => {
+    const { first, signal } = await connectedCall();
+    signal.restart.mockRejectedValue(new ApiError(problem(503)));
+    change();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(first.closed).toBe(false);
+    signal.restart.mockRejectedValue(new ApiError(problem(404)));
+    change();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(first.closed).toBe(true);
+  });
+
+  it("gives up an offer that waits for an answer over the old one", async () => {
+    const { first, signal } = await connectedCall();
+    const never: Signal["offer"] = (_, over) =>
+      new Promise((_resolve, reject) => over.addEventListener("abort", () => reject(new ApiError(unreachable()))));
+    signal.offer.mockImplementation(never);
+    first.become("failed");
+    await vi.advanceTimersByTimeAsync(1_000);
+    change();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(signal.offer).toHaveBeenCalledTimes(3);
+  });
+});
+
+describe("a page that is looked at again", () => {
+  const show = () => document.dispatchEvent(new Event("visibilitychange"));
+
+  it("leaves a connection alone that works", async () => {
+    const { signal } = await connectedCall();
+    show();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(signal.restart).not.toHaveBeenCalled();
+  });
+
+  it("knows that its machine slept, and renews its path at once", async () => {
+    const { signal } = await connectedCall();
+    signal.restart.mockResolvedValue(BACK);
+    vi.setSystemTime(Date.now() + 3_600_000);
+    show();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(signal.restart).toHaveBeenCalledTimes(1);
+  });
+
+  it("knocks at once instead of waiting for its timer", async () => {
+    const { first, signal } = await connectedCall();
+    signal.offer.mockImplementation(() => Promise.reject(new ApiError(unreachable())));
+    first.become("failed");
+    await vi.advanceTimersByTimeAsync(20_000);
+    const before = signal.offer.mock.calls.length;
+    show();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(signal.offer).toHaveBeenCalledTimes(before + 1);
+  });
+
+  it("connects anew when the browser had put it away", async () => {
+    const { signal } = await connectedCall();
+    window.dispatchEvent(new Event("pagehide"));
+    expect(signal.close).toHaveBeenCalledTimes(1);
+    window.dispatchEvent(new Event("pageshow"));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(signal.offer).toHaveBeenCalledTimes(2);
   });
 });
 

@@ -1,13 +1,15 @@
 /**
- * The media connection of an interview: one RTCPeerConnection at a time. While its network is away or another one, ICE is
- * restarted on it; when that does not help it is replaced by a fresh offer. The session lives on the server; whatever happens here, nothing that was said is lost.
+ * The media connection of an interview: one RTCPeerConnection at a time. When its path breaks it is given another one
+ * (`restart.ts`); when that does not help, a fresh offer replaces it. The session lives on the server; whatever happens
+ * here, nothing that was said is lost.
  */
 
 import { ApiError, asProblem, type Problem } from "../api/problem";
 import { RECOVERY_MS, waitMs } from "./backoff";
 import type { Link } from "./interview";
 import { parseMessage, type Message, type Request } from "./messages";
-import { gathered, Restart } from "./restart";
+import { connected, gathered, pause } from "./peer";
+import { Restart } from "./restart";
 import type { Signal } from "./signal";
 import { onWake, type Woke } from "./wake";
 
@@ -28,6 +30,8 @@ const GATHER_MS = 500;
 const CONNECT_MS = 10_000;
 /** A first connection that takes longer than this will not come. */
 const FIRST_CONNECTION_MS = 30_000;
+/** The server does not know this connection any more. */
+const GONE = 404;
 
 export class Call {
   readonly #signal: Signal;
@@ -37,12 +41,16 @@ export class Call {
   #peer: RTCPeerConnection | null = null;
   #channel: RTCDataChannel | null = null;
   #location: string | null = null;
+  #link: Link | null = null;
+  /** When the connection that worked was lost; the server's window counts from about then. */
+  #lostAt: number | null = null;
+  #restart: Restart | null = null;
   #connectedOnce = false;
   #running = false;
   #ended = false;
-  #wake: (() => void) | null = null;
-  #restart: Restart | null = null;
-  #sleepless: (() => void) | null = null;
+  #sleeping = new AbortController();
+  #trying = new AbortController();
+  #unwatch: (() => void) | null = null;
   readonly #over = new AbortController();
 
   constructor(
@@ -58,7 +66,7 @@ export class Call {
   }
 
   start(): void {
-    this.#sleepless = onWake((why) => this.#woke(why));
+    this.#unwatch = onWake(this.#onWake);
     window.addEventListener("pagehide", this.#onPageHide);
     void this.#connect();
   }
@@ -67,8 +75,7 @@ export class Call {
   stop(): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
-    this.#wake?.();
-    this.#sleepless?.();
+    this.#unwatch?.();
     window.removeEventListener("pagehide", this.#onPageHide);
     this.#leave();
   }
@@ -90,12 +97,19 @@ export class Call {
     await sender?.replaceTrack(track);
   }
 
-  /** Whatever waits has waited long enough; a connection that outlived sleep or another network is tried at once. */
-  #woke(why: Woke): void {
-    this.#wake?.();
-    if (this.#restart !== null) this.#restart.again();
-    else if (why !== "shown" && !this.#running && this.#peer !== null) this.#mend(this.#peer);
-  }
+  /** Whatever is waited for is tried now; and a path that may have changed is renewed before its loss is noticed. */
+  readonly #onWake = (why: Woke) => {
+    this.#sleeping.abort();
+    const peer = this.#peer;
+    if (this.#running) {
+      // What was asked over another network may never be answered.
+      if (why !== "shown") this.#trying.abort();
+    } else if (this.#restart !== null) this.#restart.again();
+    else if (!this.#connectedOnce || this.#ended) return;
+    // Said goodbye as the page was left, and the browser has kept it.
+    else if (peer === null) void this.#connect();
+    else if (why !== "shown" || peer.connectionState !== "connected") void this.#renew(peer);
+  };
 
   readonly #onPageHide = () => this.#leave();
 
@@ -124,21 +138,28 @@ export class Call {
     if (this.#running) return;
     this.#running = true;
     const first = !this.#connectedOnce;
-    const until = Date.now() + (first ? FIRST_CONNECTION_MS : RECOVERY_MS);
-    this.#hooks.onLink(first ? "connecting" : "reconnecting");
+    if (!first) this.#lostAt ??= Date.now();
+    const until = this.#lostAt === null ? Date.now() + FIRST_CONNECTION_MS : this.#lostAt + RECOVERY_MS;
+    this.#tell(first ? "connecting" : "reconnecting");
     let problem: Problem = blocked();
     for (let attempt = 0; !this.#over.signal.aborted; attempt++) {
       const wait = waitMs(attempt);
       if (Date.now() + wait > until) break;
-      await this.#sleep(wait);
+      this.#sleeping = new AbortController();
+      await pause(wait, AbortSignal.any([this.#over.signal, this.#sleeping.signal]));
       if (this.#isOver()) return;
       try {
-        await this.#attempt();
+        this.#trying = new AbortController();
+        await this.#attempt(AbortSignal.any([this.#over.signal, this.#trying.signal]));
         this.#running = false;
         return;
       } catch (error) {
         this.#drop();
         if (this.#isOver()) return;
+        if (this.#trying.signal.aborted) {
+          attempt = -1;
+          continue;
+        }
         problem = error instanceof ApiError ? error.problem : blocked();
         if (isFinal(problem, first)) {
           this.#hooks.onRefused(problem, !first);
@@ -151,7 +172,7 @@ export class Call {
     else this.#hooks.onLost();
   }
 
-  async #attempt(): Promise<void> {
+  async #attempt(wanted: AbortSignal): Promise<void> {
     const peer = this.#makePeer();
     this.#peer = peer;
     const channel = peer.createDataChannel("colloquy", { ordered: true });
@@ -166,9 +187,9 @@ export class Call {
     peer.ontrack = (event) => this.#hooks.onVoice(event.streams[0] ?? new MediaStream([event.track]));
     peer.addTrack(this.#track, new MediaStream([this.#track]));
     await peer.setLocalDescription(await peer.createOffer());
-    await gathered(peer, GATHER_MS, this.#over.signal);
+    await gathered(peer, GATHER_MS, wanted);
     const offer = peer.localDescription?.sdp ?? "";
-    const limit = AbortSignal.any([this.#over.signal, AbortSignal.timeout(CONNECT_MS)]);
+    const limit = AbortSignal.any([wanted, AbortSignal.timeout(CONNECT_MS)]);
     const answer = await this.#signal.offer(offer, limit);
     this.#location = answer.location;
     if (this.#isOver()) {
@@ -176,66 +197,69 @@ export class Call {
       return;
     }
     await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
-    await connected(peer, this.#over.signal);
+    await connected(peer, CONNECT_MS, wanted);
     this.#connectedOnce = true;
     this.#channel = channel;
     this.#watch(peer, channel);
-    this.#hooks.onLink("live");
+    this.#tell("live");
   }
 
-  /** Notices the loss of a connection that worked. */
+  /** Notices the loss of a connection that worked. `disconnected` is a fact and no verdict: another path may help. */
   #watch(peer: RTCPeerConnection, channel: RTCDataChannel): void {
-    channel.onclose = () => this.#lost(peer);
+    channel.onclose = () => this.#lose(peer);
     peer.onconnectionstatechange = () => {
-      if (this.#peer !== peer || this.#isOver() || this.#ended) return;
-      const state = peer.connectionState;
-      if (state === "connected") this.#hooks.onLink("live");
-      // A browser that has given up gets new credentials all the same, as long as the restart goes on.
-      if (state === "closed" || (state === "failed" && this.#restart === null)) this.#lost(peer);
-      if (state === "disconnected") {
-        this.#hooks.onLink("reconnecting");
-        this.#mend(peer);
+      if (!this.#holds(peer)) return;
+      const { connectionState, iceConnectionState } = peer;
+      if (connectionState === "connected") this.#tell("live");
+      else if (connectionState === "closed") this.#lose(peer);
+      // Failed above ICE is failed for good.
+      else if (connectionState === "failed" && iceConnectionState !== "failed") this.#lose(peer);
+      else if (connectionState === "failed" || connectionState === "disconnected") {
+        this.#lostAt ??= Date.now();
+        this.#tell("reconnecting");
+        void this.#renew(peer);
       }
     };
   }
 
-  /** Restarts ICE on a connection, unless that goes on already. */
-  #mend(peer: RTCPeerConnection): void {
+  /** The first rung, one at a time; the second when it does not help. */
+  async #renew(peer: RTCPeerConnection): Promise<void> {
     const location = this.#location;
-    if (this.#restart !== null || this.#isOver() || this.#ended) return;
-    if (location === null || location === "") return;
-    const send = (fragment: string, signal: AbortSignal) => this.#signal.restart(location, fragment, signal);
-    const restart = new Restart(peer, send, this.#over.signal);
+    if (this.#restart !== null || location === null) return;
+    const restart = new Restart(
+      peer,
+      (fragment, signal) => this.#signal.restart(location, fragment, signal),
+      this.#over.signal,
+    );
     this.#restart = restart;
-    void restart.run().then(({ result }) => {
-      if (this.#restart !== restart) return;
-      this.#restart = null;
-      if (result === "over") this.#lost(peer);
-      else if (!this.#isOver() && !this.#ended) this.#hooks.onLink("live");
-    });
+    const done = await restart.run();
+    // Meanwhile another connection may have taken its place.
+    if (this.#restart !== restart) return;
+    this.#restart = null;
+    if (!this.#holds(peer) || done.result === "connected") return;
+    // A restart that is refused takes nothing from a connection that works, unless the server has let go of it.
+    if (peer.connectionState !== "connected" || done.status === GONE) this.#lose(peer);
   }
 
-  #lost(peer: RTCPeerConnection): void {
-    if (this.#peer !== peer || this.#isOver() || this.#ended) return;
+  #lose(peer: RTCPeerConnection): void {
+    if (!this.#holds(peer)) return;
     this.#drop();
     void this.#connect();
   }
 
-  #isOver(): boolean {
-    return this.#over.signal.aborted;
+  #holds(peer: RTCPeerConnection): boolean {
+    return this.#peer === peer && !this.#isOver() && !this.#ended;
   }
 
-  #sleep(ms: number): Promise<void> {
-    if (ms === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        window.clearTimeout(timer);
-        this.#wake = null;
-        resolve();
-      };
-      const timer = window.setTimeout(done, ms);
-      this.#wake = done;
-    });
+  #tell(link: Link): void {
+    if (link === "live") this.#lostAt = null;
+    if (this.#link === link) return;
+    this.#link = link;
+    this.#hooks.onLink(link);
+  }
+
+  #isOver(): boolean {
+    return this.#over.signal.aborted;
   }
 }
 
@@ -244,22 +268,6 @@ export function isFinal(problem: Problem, first: boolean): boolean {
   const { status } = problem;
   if (status === 0 || status === 408 || status === 429) return false;
   return status < 500 || (first && status === 503);
-}
-
-function connected(peer: RTCPeerConnection, over: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = window.setTimeout(() => settle(), CONNECT_MS);
-    const settle = () => {
-      window.clearTimeout(timer);
-      if (peer.connectionState === "connected") resolve();
-      else reject(new Error(`the connection is ${peer.connectionState}`));
-    };
-    over.addEventListener("abort", settle, { once: true });
-    peer.onconnectionstatechange = () => {
-      if (peer.connectionState === "connected" || peer.connectionState === "failed") settle();
-    };
-    if (peer.connectionState === "connected") settle();
-  });
 }
 
 /** The offer was answered and no audio path came about. */

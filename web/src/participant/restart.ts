@@ -6,9 +6,13 @@
 import { ApiError } from "../api/problem";
 import { waitMs } from "./backoff";
 import { answerWith, fragmentOf } from "./fragment";
+import { gathered, pause } from "./peer";
 
-/** The server keeps a silent connection for 25 s (`SILENCE_LIMIT` in `crates/media/src/peer.rs`), and has heard less than we. */
-export const RESTART_MS = 25_000;
+/**
+ * The server keeps a silent connection for 25 s (`SILENCE_LIMIT` in `crates/media/src/peer.rs`). A browser takes some 5 s
+ * to notice that it is disconnected, so nothing is left to restart after this.
+ */
+export const RESTART_MS = 20_000;
 /** An answer that takes longer is lost with the network that it was asked over. */
 const ANSWER_MS = 4_000;
 /** Once both sides know the credentials, checks come every few tens of milliseconds. */
@@ -16,10 +20,8 @@ const CHECK_MS = 5_000;
 /** The server learns addresses from checks: candidates are waited for out of courtesy. */
 const GATHER_MS = 1_000;
 
-/** `over`: a new offer is needed. */
-export interface Restarted {
-  result: "connected" | "over";
-}
+/** `over`: a new offer is needed. `status`: what the server said; 0 if it said nothing. */
+export type Restarted = { result: "connected" } | { result: "over"; status: number };
 
 /** Sends a fragment and gets the server's. */
 export type Send = (fragment: string, signal: AbortSignal) => Promise<string>;
@@ -49,22 +51,27 @@ export class Restart {
     for (;;) {
       this.#attempt = new AbortController();
       const signal = AbortSignal.any([this.#stopped, this.#attempt.signal]);
-      const wait = waitMs(this.#tries);
+      const left = until - Date.now();
+      if (left <= 0) return { result: "over", status: 0 };
+      const wait = Math.min(left, waitMs(this.#tries));
       this.#tries += 1;
-      if (Date.now() + wait > until) return { result: "over" };
       await pause(wait, signal);
-      if (isAborted(this.#stopped)) return { result: "over" };
-      if (isAborted(signal)) continue;
+      if (this.#isStopped()) return { result: "over", status: 0 };
       try {
+        signal.throwIfAborted();
         await this.#once(signal);
         if (await this.#works(signal)) return { result: "connected" };
       } catch (error) {
-        if (isAborted(this.#stopped)) return { result: "over" };
+        const status = error instanceof ApiError ? error.problem.status : null;
         // Without an answer the server may have taken the credentials or not: the next attempt has newer ones.
-        if (isAborted(signal) || (error instanceof ApiError && error.problem.status === 0)) continue;
-        return { result: "over" };
+        const again = !this.#isStopped() && (signal.aborted || status === 0);
+        if (!again) return { result: "over", status: status ?? 0 };
       }
     }
+  }
+
+  #isStopped(): boolean {
+    return this.#stopped.aborted;
   }
 
   async #once(signal: AbortSignal): Promise<void> {
@@ -92,42 +99,6 @@ export class Restart {
     );
     if (peer.connectionState !== "connected") await pause(CHECK_MS, AbortSignal.any([signal, settled.signal]));
     settled.abort();
-    return peer.connectionState === "connected";
+    return peer.connectionState === "connected" && !signal.aborted;
   }
-}
-
-/** A call, so that the compiler does not take what was so before an `await` for what is. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-/** Waits until all candidates are there, but not for long. */
-export function gathered(peer: RTCPeerConnection, limitMs: number, signal: AbortSignal): Promise<void> {
-  const complete = () =>
-    // The state may still be that of the gathering before.
-    peer.iceGatheringState === "complete" && (peer.localDescription?.sdp ?? "").includes("a=candidate:");
-  if (complete()) return Promise.resolve();
-  const done = new AbortController();
-  peer.addEventListener(
-    "icegatheringstatechange",
-    () => {
-      if (peer.iceGatheringState === "complete") done.abort();
-    },
-    { signal: done.signal },
-  );
-  return pause(limitMs, AbortSignal.any([signal, done.signal])).finally(() => done.abort());
-}
-
-/** Waits, or less if aborted. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms === 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = () => {
-      window.clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = window.setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -95,3 +95,21 @@ it("a browser without storage keeps the grant for as long as the page lives", as
   await api.offer("offer", signal());
   expect(shown).toEqual([null, "one", null]);
 });
+
+it("a restart goes to the address that the server gave, of this server only", async () => {
+  const fetcher = vi.fn<typeof fetch>(() => Promise.resolve(new Response("back")));
+  vi.stubGlobal("fetch", fetcher);
+  const api = new ParticipantApi("secret");
+  const own = new URL("/api/v1/participation/peers/3", window.location.origin).href;
+  expect(await api.restart(own, "fragment", signal())).toBe("back");
+  const [address, init] = fetcher.mock.calls[0] ?? [];
+  expect(address).toBe("/api/v1/participation/peers/3");
+  expect(init).toMatchObject({ method: "PATCH", body: "fragment" });
+  const headers = new Headers(init?.headers);
+  expect(headers.get("content-type")).toBe("application/trickle-ice-sdpfrag");
+  expect(headers.get("if-match")).toBe("*");
+  await expect(api.restart("https://elsewhere.example/peers/3", "fragment", signal())).rejects.toThrow(
+    "not of this server",
+  );
+  expect(fetcher).toHaveBeenCalledTimes(1);
+});

@@ -93,6 +93,7 @@ function isGrantRefused(error: unknown): boolean {
 /** A Location may be absolute; only our own origin gets the secret. */
 function ownPath(location: string): string {
   const address = new URL(location, window.location.origin);
-  if (address.origin !== window.location.origin) throw new Error("the Location is not of this server");
+  if (location === "" || address.origin !== window.location.origin)
+    throw new Error("the Location is not of this server");
   return address.pathname;
 }

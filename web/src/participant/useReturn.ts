@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "react";
 import type { Problem } from "../api/problem";
 import type { Participation } from "../api/types";
-import { pause } from "./restart";
+import { pause } from "./peer";
 import { onWake } from "./wake";
 
 /** A server that restarts or a network that comes back is found within this time. */
