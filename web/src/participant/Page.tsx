@@ -82,6 +82,13 @@ export default function ParticipantPage() {
   const heard = useCallback(() => tell({ type: "mic_heard" }), []);
   const denied = useCallback(() => tell({ type: "mic_failed", fault: "denied" }), []);
   const ended = (outcome: string, completion: Completion | null) => tell({ type: "ended", outcome, completion });
+  // Until when one can come back is told now: once it is needed, the network is gone.
+  const running = () => {
+    api.participation().then(
+      (now) => tell({ type: "refreshed", participation: now }),
+      () => undefined,
+    );
+  };
   const lost = () => {
     api.participation().then(
       (now) => {
@@ -173,6 +180,7 @@ export default function ParticipantPage() {
             onRefused={refused}
             onLost={lost}
             onReplaced={() => tell({ type: "replaced" })}
+            onRunning={running}
           />
         );
       case "away":

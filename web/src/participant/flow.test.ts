@@ -37,6 +37,7 @@ const EVENTS: FlowEvent[] = [
   { type: "mic_heard" },
   { type: "mic_failed", fault: "denied" },
   { type: "started" },
+  { type: "refreshed", participation },
   { type: "call_refused", problem, begun: true },
   { type: "call_lost", participation: null },
   { type: "replaced" },
@@ -76,7 +77,13 @@ const TABLE: Record<string, Partial<Record<FlowEvent["type"], string>>> = {
     mic_failed: "microphone fault",
     started: "interview",
   },
-  interview: { call_refused: "away problem", call_lost: "away", replaced: "elsewhere", ended: "thanks" },
+  interview: {
+    refreshed: "interview",
+    call_refused: "away problem",
+    call_lost: "away",
+    replaced: "elsewhere",
+    ended: "thanks",
+  },
   elsewhere: { come_back: "loading" },
   away: { come_back: "loading", returned: "interview", ended: "thanks" },
   thanks: {},
@@ -167,4 +174,7 @@ it("who is away is told the newest moment until which the link is good", () => {
   const interviewing = { current: { step: "interview" as const }, participation: before };
   expect(flow(interviewing, { type: "call_lost", participation: after }).participation).toBe(after);
   expect(flow(interviewing, { type: "call_lost", participation: null }).participation).toBe(before);
+  // Without a network nobody can be asked any more: what was told while the interview ran is what is known.
+  const refreshed = flow(interviewing, { type: "refreshed", participation: after });
+  expect(flow(refreshed, { type: "call_lost", participation: null }).participation).toBe(after);
 });

@@ -38,6 +38,8 @@ export type FlowEvent =
   | { type: "mic_heard" }
   | { type: "mic_failed"; fault: MicFault }
   | { type: "started" }
+  /** The server's newest word while the interview runs: what must be known before the network is gone. */
+  | { type: "refreshed"; participation: Participation }
   | { type: "call_refused"; problem: Problem; begun: boolean }
   /** With the server's word on the session, if it could be had: until when one can come back changes with a drop. */
   | { type: "call_lost"; participation: Participation | null }
@@ -75,6 +77,8 @@ export function flow(state: Flow, event: FlowEvent): Flow {
       return state.current.step === "microphone" && state.current.mic.status === "live"
         ? to(state, { step: "interview" })
         : state;
+    case "refreshed":
+      return state.current.step === "interview" ? { ...state, participation: event.participation } : state;
     case "call_refused":
       return state.current.step === "interview"
         ? to(state, { step: "away", problem: event.problem, begun: event.begun })

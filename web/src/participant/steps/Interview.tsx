@@ -26,6 +26,8 @@ interface Props {
   onRefused: (problem: Problem, begun: boolean) => void;
   onLost: () => void;
   onReplaced: () => void;
+  /** The interview runs, for the first time or again. */
+  onRunning: () => void;
 }
 
 /** The interviewer's last syllables are still on their way when the server says that it is over. */
@@ -195,6 +197,7 @@ function useCall(
       onLink: (link) => tell({ type: "link", link }),
       onMessage: (message) => {
         tell({ type: "message", message });
+        if (message.type === "state" && message.state === "active") latest.current.onRunning();
         if (message.type === "replaced") latest.current.onReplaced();
         if (message.type !== "ended") return;
         const { outcome, completion } = message;
