@@ -61,21 +61,6 @@ fn count(kinds: &[String], kind: &str) -> usize {
     kinds.iter().filter(|known| *known == kind).count()
 }
 
-async fn until_active(caller: &mut Caller) {
-    caller
-        .until("the interview to go on", |text| {
-            text["type"] == "state" && text["state"] == "active"
-        })
-        .await;
-}
-
-async fn end(house: &House, caller: &mut Caller, id: &SessionId) {
-    caller.say(r#"{"type":"end"}"#).await;
-    caller.until_type("ended").await;
-    house.ended(id).await;
-    house.idle().await;
-}
-
 async fn offer(api: &Api, secret: &str, grant: Option<&str>, sdp: String) -> Response {
     let mut request = api
         .post("/api/v1/participation/peers")
@@ -139,9 +124,9 @@ async fn a_clock_set_back_while_an_interview_runs_and_while_it_is_paused_changes
     clock.advance(Duration::from_secs(10));
     clock.set_back(HOUR);
     let (mut again, _) = join(&api, &secret, Some(&grant)).await;
-    until_active(&mut again).await;
+    again.until_active().await;
     again.hears_more(25).await;
-    end(&house, &mut again, &id).await;
+    again.ends(&house, &id).await;
     let kinds = kinds(&house, &id).await;
     for kind in ["paused", "resumed", "ended"] {
         assert_eq!(count(&kinds, kind), 1, "{kind} in {kinds:?}");
@@ -164,8 +149,8 @@ async fn a_clock_set_back_neither_stretches_the_window_of_a_grant_nor_cuts_it() 
     clock.advance(Duration::from_secs(119));
     let (id, secret, grant) = &first;
     let (mut caller, _) = join(&api, secret, Some(grant)).await;
-    until_active(&mut caller).await;
-    end(&house, &mut caller, id).await;
+    caller.until_active().await;
+    caller.ends(&house, id).await;
     // Two minutes, and what time is slower by until the clock has caught up.
     clock.advance(Duration::from_secs(11));
     let (_, secret, grant) = &second;
@@ -188,8 +173,8 @@ async fn a_clock_set_back_while_no_process_ran_gives_one_fresh_window_and_no_mor
     assert!(row.paused_at_us.unwrap() <= house.app().store.now_us());
     clock.advance(Duration::from_secs(120));
     let (mut caller, _) = join(&api, secret, Some(grant)).await;
-    until_active(&mut caller).await;
-    end(&house, &mut caller, id).await;
+    caller.until_active().await;
+    caller.ends(&house, id).await;
     // Not now, and not when the clock comes by the old time again.
     let (_, secret, grant) = &second;
     for later in [Duration::from_micros(1), HOUR - Duration::from_secs(60)] {
@@ -258,7 +243,7 @@ async fn a_torn_last_entry_is_set_aside_and_the_interview_goes_on_from_before_it
     let mut caller = Caller::join(&house, &id).await.unwrap();
     caller.until_type("caption").await;
     caller.hears_more(25).await;
-    end(&house, &mut caller, &id).await;
+    caller.ends(&house, &id).await;
     let after = kinds(&house, &id).await;
     assert!(after.starts_with(&before), "{after:?}");
     // No later turn took its number, and with it its place.
@@ -289,8 +274,8 @@ async fn a_torn_pause_does_not_close_the_way_back() {
     );
     assert_eq!(house.row(&id).await.paused_at_us, paused_at_us);
     let (mut caller, _) = join(&api, &secret, Some(&grant)).await;
-    until_active(&mut caller).await;
-    end(&house, &mut caller, &id).await;
+    caller.until_active().await;
+    caller.ends(&house, &id).await;
     kinds(&house, &id).await;
     assert_eq!(aside(house.folder.path(), &id).await.len(), 1);
     house.close().await;
@@ -331,9 +316,9 @@ async fn a_damaged_entry_in_the_middle_is_told_and_stops_that_interview_alone() 
     assert_eq!(house.row(&sick).await, before);
     assert_eq!(aside(house.folder.path(), &sick).await, []);
     let mut caller = Caller::join(&house, &well).await.unwrap();
-    until_active(&mut caller).await;
+    caller.until_active().await;
     caller.hears_more(25).await;
-    end(&house, &mut caller, &well).await;
+    caller.ends(&house, &well).await;
     house.close().await;
 }
 
@@ -418,12 +403,12 @@ async fn a_disk_that_is_full_at_the_drop_loses_neither_the_drop_nor_who_comes_ba
         "that cannot be written yet"
     );
     let mut again = Caller::join(&house, &id).await.unwrap();
-    until_active(&mut again).await;
+    again.until_active().await;
     again.hears_more(100).await;
     house.app().store.limit_pages(None).await.unwrap();
     std::fs::remove_file(&recordings).unwrap();
     std::fs::rename(&elsewhere, &recordings).unwrap();
-    end(&house, &mut again, &id).await;
+    again.ends(&house, &id).await;
     let kinds = kinds(&house, &id).await;
     for kind in ["paused", "resumed", "closing", "ended"] {
         assert_eq!(count(&kinds, kind), 1, "{kind} in {kinds:?}");

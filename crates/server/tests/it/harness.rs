@@ -356,6 +356,22 @@ impl Caller {
         found.unwrap_or_else(|| panic!("waited for {what}, saw {seen:#?}"))
     }
 
+    /// Waits until the interview goes on.
+    pub(crate) async fn until_active(&mut self) {
+        self.until("the interview to go on", |text| {
+            text["type"] == "state" && text["state"] == "active"
+        })
+        .await;
+    }
+
+    /// Ends the interview as its page would, and waits until nothing of it is left.
+    pub(crate) async fn ends(&mut self, house: &House, id: &SessionId) {
+        self.say(r#"{"type":"end"}"#).await;
+        self.until_type("ended").await;
+        house.ended(id).await;
+        house.idle().await;
+    }
+
     /// The next text of that type.
     pub(crate) async fn until_type(&mut self, kind: &str) -> Value {
         self.until(kind, |text| {

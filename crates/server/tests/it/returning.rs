@@ -228,9 +228,6 @@ async fn of_two_pages_the_newer_wins_and_the_older_is_told() {
     let mut newer = Caller::join(&house, &id).await.unwrap();
     older.until_type("replaced").await;
     newer.hears_more(25).await;
-    newer.say(r#"{"type":"end"}"#).await;
-    newer.until_type("ended").await;
-    house.ended(&id).await;
-    house.idle().await;
+    newer.ends(&house, &id).await;
     house.close().await;
 }

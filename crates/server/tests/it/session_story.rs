@@ -137,10 +137,7 @@ async fn a_network_without_udp_is_no_obstacle() {
     let mut caller = Caller::join_over_tcp(&house, &id).await.unwrap();
     caller.until_type("caption").await;
     caller.hears_more(25).await;
-    caller.say(r#"{"type":"end"}"#).await;
-    caller.until_type("ended").await;
-    house.ended(&id).await;
-    house.idle().await;
+    caller.ends(&house, &id).await;
     house.close().await;
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use engine::ids::SessionId;
 use engine::journal::{Entry, Outcome};
 use engine::session::State;
 use futures_util::future::{join, join_all};
@@ -60,21 +59,6 @@ fn grant_of(answer: &Response) -> String {
     grant
 }
 
-async fn until_active(caller: &mut Caller) {
-    caller
-        .until("the interview to go on", |text| {
-            text["type"] == "state" && text["state"] == "active"
-        })
-        .await;
-}
-
-async fn end(house: &House, caller: &mut Caller, id: &SessionId) {
-    caller.say(r#"{"type":"end"}"#).await;
-    caller.until_type("ended").await;
-    house.ended(id).await;
-    house.idle().await;
-}
-
 pub(super) fn counted(house: &House, name: &str) -> u64 {
     let text = house.app().metrics.text();
     let line = text
@@ -101,7 +85,7 @@ async fn a_dropped_tab_comes_back_with_its_grant_which_is_good_once() {
     caller.leave().await;
     house.until_state(&id, State::Paused).await;
     let (mut again, second) = api.join(&secret, Some(&first)).await;
-    until_active(&mut again).await;
+    again.until_active().await;
     assert_ne!(first, second);
     assert_eq!(counted(&house, "resumes_total{way=\"grant\"}"), 1);
     assert_eq!(counted(&house, "pauses_total{cause=\"connection\"}"), 1);
@@ -112,11 +96,11 @@ async fn a_dropped_tab_comes_back_with_its_grant_which_is_good_once() {
     again.hears_more(25).await;
     // The link alone opens as well, and its grant takes the place of the one before.
     let (mut third, _) = api.join(&secret, None).await;
-    until_active(&mut third).await;
+    third.until_active().await;
     assert_eq!(counted(&house, "resumes_total{way=\"link\"}"), 1);
     assert_eq!(counted(&house, "pauses_total{cause=\"replaced\"}"), 1);
     api.refused(&secret, &second, "used").await;
-    end(&house, &mut third, &id).await;
+    third.ends(&house, &id).await;
     house.close().await;
 }
 
@@ -206,8 +190,8 @@ async fn a_grant_outlives_its_process_by_one_window_to_the_last_moment() {
     clock.advance(Duration::from_secs(120));
     for (id, secret, grant) in &all[..2] {
         let (mut caller, _) = api.join(secret, Some(grant)).await;
-        until_active(&mut caller).await;
-        end(&house, &mut caller, id).await;
+        caller.until_active().await;
+        caller.ends(&house, id).await;
     }
     clock.advance(Duration::from_micros(1));
     let (id, secret, grant) = &all[2];
@@ -219,8 +203,8 @@ async fn a_grant_outlives_its_process_by_one_window_to_the_last_moment() {
     );
     assert_eq!(house.row(id).await, before);
     let (mut caller, _) = api.join(secret, None).await;
-    until_active(&mut caller).await;
-    end(&house, &mut caller, id).await;
+    caller.until_active().await;
+    caller.ends(&house, id).await;
     house.close().await;
 }
 
@@ -255,8 +239,8 @@ async fn the_grant_of_an_interview_that_ended_is_expired_and_its_link_is_not() {
     api.refused(&secret, &grant, "expired").await;
     assert_eq!(house.row(&id).await, before);
     let (mut caller, _) = api.join(&secret, None).await;
-    until_active(&mut caller).await;
-    end(&house, &mut caller, &id).await;
+    caller.until_active().await;
+    caller.ends(&house, &id).await;
     house.close().await;
 }
 
@@ -288,8 +272,8 @@ async fn of_two_who_redeem_one_grant_at_once_one_comes_in() {
         "one pause, whoever offered"
     );
     let (mut last, _) = api.join(&secret, Some(&grant)).await;
-    until_active(&mut last).await;
-    end(&house, &mut last, &id).await;
+    last.until_active().await;
+    last.ends(&house, &id).await;
     house.close().await;
 }
 
@@ -325,8 +309,8 @@ async fn a_thousand_guesses_at_once_are_refused_and_counted_and_the_interview_go
     // From an address that did not guess.
     let elsewhere = Api::from(&house, [127, 0, 0, 2].into());
     let (mut again, _) = elsewhere.join(&secret, Some(&grant)).await;
-    until_active(&mut again).await;
-    end(&house, &mut again, &id).await;
+    again.until_active().await;
+    again.ends(&house, &id).await;
     house.close().await;
 }
 
@@ -365,8 +349,8 @@ async fn an_offer_that_is_refused_gives_its_grant_back() {
     let house = house.deploy().await;
     let api = Api::new(&house);
     let (mut again, _) = api.join(&secret, Some(&grant)).await;
-    until_active(&mut again).await;
-    end(&house, &mut again, &id).await;
+    again.until_active().await;
+    again.ends(&house, &id).await;
     house.close().await;
 }
 

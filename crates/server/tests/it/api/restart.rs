@@ -252,10 +252,7 @@ async fn a_connection_that_is_gone_cannot_be_restarted_and_a_new_offer_goes_on()
         let answer = api.restart(&secret, FIRST, tag, good()).await;
         problem(answer, StatusCode::NOT_FOUND).await;
     }
-    again.say(r#"{"type":"end"}"#).await;
-    again.until_type("ended").await;
-    house.ended(&id).await;
-    house.idle().await;
+    again.ends(&house, &id).await;
     let answer = api
         .restart(&secret, "/api/v1/participation/peers/2", "*", good())
         .await;
