@@ -14,6 +14,7 @@ use std::sync::{LazyLock, OnceLock};
 use serde::Deserialize;
 
 pub use words::normal;
+pub(crate) use words::sentences;
 
 /// Sampling rate of all decoded speech, in hertz. Opus decodes to it directly, and the vendor's protocol speaks it.
 pub const RATE_HZ: u32 = 24_000;

@@ -29,7 +29,7 @@ pub(super) fn primary(language: &str) -> &str {
 }
 
 /// Where the sentences of a text are, without the space around them.
-pub(super) fn sentences(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut sentences = Vec::new();
     let mut start = None;
     let mut ended = false;

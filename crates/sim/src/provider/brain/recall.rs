@@ -3,6 +3,7 @@
 use super::Memory;
 use super::phrases::Phrases;
 use super::prompt::{Prompt, Topic, TopicState};
+use crate::corpus::sentences;
 
 /// A conversation read against a guide.
 #[derive(Debug)]
@@ -173,10 +174,7 @@ impl<'a> Recall<'a> {
 
     /// The last question that was put: a question of this guide, or a follow-up; else the last sentence that asks something.
     pub(super) fn last_question(&self, phrases: &Phrases) -> Option<String> {
-        let (_, text) = self
-            .said()
-            .rev()
-            .find(|(_, text)| text.contains(['?', '？']) || text.contains("か。"))?;
+        let (_, text) = self.said().rev().find(|(_, text)| asks(text))?;
         let guide = self
             .prompt
             .topics
@@ -185,7 +183,7 @@ impl<'a> Recall<'a> {
         let known = guide
             .chain(phrases.probes.iter().copied())
             .find(|question| was_asked(question, text));
-        Some(known.map_or_else(|| text.to_owned(), str::to_owned))
+        Some(known.unwrap_or_else(|| last_asking(text)).to_owned())
     }
 
     fn said(&self) -> impl DoubleEndedIterator<Item = (usize, &'a str)> {
@@ -197,6 +195,20 @@ impl<'a> Recall<'a> {
                 Memory::Participant(_) | Memory::Call { .. } | Memory::Result { .. } => None,
             })
     }
+}
+
+fn asks(text: &str) -> bool {
+    text.contains(['?', '？']) || text.contains("か。")
+}
+
+/// The last sentence of a text that asks something; all of it if none does by itself.
+fn last_asking(text: &str) -> &str {
+    let sentences = sentences(text);
+    let last = sentences
+        .into_iter()
+        .rev()
+        .find(|range| asks(&text[range.clone()]));
+    last.map_or(text, |range| &text[range])
 }
 
 fn is_probe(phrases: &Phrases, text: &str) -> bool {

@@ -228,6 +228,13 @@ fn the_last_question_is_repeated_in_the_same_words() {
         .say,
         ["What makes you say that?"]
     );
+    let greeting =
+        "Hello, and thank you for joining. You can stop at any time. Are you ready to begin?";
+    assert_eq!(
+        ask(&two_topics(), repeat, &[said(greeting)]).say,
+        ["Are you ready to begin?"],
+        "a greeting is not said again for the question in it"
+    );
     assert_eq!(
         ask(&two_topics(), repeat, &[]).say,
         [DAY],
