@@ -1,42 +1,44 @@
 //! Coding of transcripts: what goes into one call, what is asked, and what of the answer is believed.
 //!
 //! Pure, like all of `engine`: `server` makes the calls. An answer is data of a stranger: each segment's part is checked
-//! on its own, what is right is kept, and only what is missing or wrong is asked again ([`next_calls`]).
+//! on its own, what is right is kept, and only what is missing or wrong is asked again ([`after_refusal`]).
 
 mod check;
+mod order;
 mod prompt;
 mod segment;
 
 pub use check::{Answer, Coding, QuoteAt, Refusal, Sentiment, Topics, Verdict, check};
+pub use order::{Order, Waiting, rank_of_running};
 pub use prompt::{Code, ContextLine, PROMPT_VERSION, SCHEMA_VERSION, instructions, message};
-pub use segment::{Segment, Spoken, segments};
+pub use segment::{PARTS_MAX, Segment, Spoken, segments};
 
-/// Calls for the same segments before what is still wrong is given up: together, together again, one by one.
-pub const ROUNDS_MAX: u32 = 3;
+/// How often a segment is asked about before it is given up: with others, with those that were refused too, with half as many
+/// of them, alone.
+pub const ROUNDS_MAX: u32 = 4;
 
-/// Forms calls of at most `size` segments each, in speech order.
+/// How many segments share a call in each round, if `size` do in the first.
 #[must_use]
-pub fn batches(segments: &[u32], size: usize) -> Vec<Vec<u32>> {
-    segments.chunks(size.max(1)).map(<[u32]>::to_vec).collect()
+pub fn sizes(size: u32) -> [u32; ROUNDS_MAX as usize] {
+    let size = size.max(1);
+    [size, size, size.div_ceil(2), 1]
 }
 
-/// What to ask next about segments that were refused in `round` (counted from 1): all of them in one call after the first
-/// round, each on its own after the second, nothing after the last.
+/// The round in which a segment is asked about again that was refused in `round`; none after the last.
 #[must_use]
-pub fn next_calls(refused: &[u32], round: u32) -> Vec<Vec<u32>> {
-    match round {
-        _ if refused.is_empty() || round >= ROUNDS_MAX => Vec::new(),
-        0 | 1 => vec![refused.to_vec()],
-        _ => batches(refused, 1),
+pub const fn after_refusal(round: u32) -> Option<u32> {
+    if round < ROUNDS_MAX {
+        Some(round + 1)
+    } else {
+        None
     }
 }
 
-/// Halves of a call that was too large; nothing can be halved any more once it is a single segment.
+/// The round for the segments of a call that was too large: one in which fewer share a call. None for a call that was about one
+/// segment alone.
 #[must_use]
-pub fn halves(segments: &[u32]) -> Option<[Vec<u32>; 2]> {
-    if segments.len() < 2 {
-        return None;
-    }
-    let (first, second) = segments.split_at(segments.len() / 2);
-    Some([first.to_vec(), second.to_vec()])
+pub fn after_too_large(round: u32, asked: usize, size: u32) -> Option<u32> {
+    let sizes = sizes(size);
+    let smaller = |candidate: &u32| (sizes[*candidate as usize - 1] as usize) < asked;
+    (round.max(1) + 1..=ROUNDS_MAX).find(smaller)
 }

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use engine::enrich::Order;
 use providers::Secret;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::mistake::Mistake;
@@ -40,6 +42,13 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// The log.
     pub log: Log,
+}
+
+fn order<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Order, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = Order::ALL.map(Order::name).join("` or `");
+    let unknown = || D::Error::custom(format!("`{name}` is no order; it must be `{known}`"));
+    Order::from_name(&name).ok_or_else(unknown)
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
@@ -127,6 +136,13 @@ pub struct Enrichment {
     pub model: String,
     /// Segments in one call, 1 to 20.
     pub batch_segments: usize,
+    /// Whose segments are coded first.
+    #[serde(deserialize_with = "order")]
+    pub order: Order,
+    /// Minutes after its end within which a session's results are promised, if its study does not say.
+    pub results_within_min: u32,
+    /// Whether segments are coded while the interview runs.
+    pub streaming: bool,
     /// Calls in flight, 1 to 64.
     pub concurrency: usize,
     /// How long one call may take.

@@ -63,6 +63,10 @@ metrics! {
     provider_responses: Counter = "provider_responses", Counter::default();
     #[doc = " Segments that wait for enrichment."]
     enrichment_queue_segments: Gauge = "enrichment_queue_segments", Gauge::default();
+    #[doc = " Age of the oldest segment that waits for enrichment, in seconds; 0 if none does."]
+    enrichment_oldest_seconds: Gauge = "enrichment_oldest_seconds", Gauge::default();
+    #[doc = " Jobs that were given up and wait for a person, in all lanes."]
+    dead_letters: Gauge = "dead_letters", Gauge::default();
     #[doc = " Cost of ended sessions, in dollars (with sessions_ended this gives the cost per session)."]
     ended_cost_usd: Dollars = "ended_cost_usd", Counter::default();
     #[doc = " Ended sessions by outcome."]

@@ -34,5 +34,5 @@ pub use leftovers::{Found, returnable_until, take_over, watch};
 pub use registry::{Accepted, MakeCodec, NotLive, OfferRefusal, Parts, Registry, Start};
 pub use restart::{Expected, Generation, NoGeneration, RestartRefusal, Restarted};
 pub use shard::Shards;
-pub use supervise::{FINISH_RECORDING, after_end};
+pub use supervise::{CUT_TRANSCRIPT, FINISH_RECORDING, after_end};
 pub use tally::Way;

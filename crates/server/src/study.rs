@@ -60,6 +60,8 @@ pub struct Study {
     pub limits: Limits,
     /// How long after a drop the participant's own link still leads back.
     pub resume_window: Duration,
+    /// Minutes after the end of an interview within which its results are promised; none: as the server's configuration says.
+    pub results_within_min: Option<u32>,
     /// What participants get at the end, by outcome.
     pub completion: BTreeMap<Outcome, Completion>,
     /// Topics for coding; empty: open coding.

@@ -3,14 +3,15 @@
 //! follow-up jobs in one.
 //!
 //! ```text
-//! session ends ─> recording: finish_recording ─┬─> enrichment: code (one call per job) ─┬─> analysis: report
-//!                                              │      └─> code again what was refused ──┤
-//!                                              └─ nothing to code ──────────────────────┘
+//! session ends ─┬─> recording: finish_recording
+//!               └─> transcript: cut_transcript ─> enrichment: code, a job per segment ─> analysis: report
+//! session runs ───> segments so far ──────────────^
 //! ```
 //!
-//! Whichever coding job ends last puts the report's job, in the transaction of its own end ([`store::Completion::last`]):
-//! no crash can come between the two. Each lane has its own workers and its own failures: a slow lane never blocks
-//! another. A panic in a job fails the job.
+//! A worker that is free takes the segment that is first in the order and those that may share its call; what became of each is
+//! written with the cost of the call ([`store::Settlement`]). Whichever job of a session ends last puts the report's job, in
+//! the transaction of its own end ([`store::Completion::last`]): no crash can come between the two. Each lane has its own
+//! workers and its own failures: a slow lane never blocks another. A panic in a job fails the job.
 
 mod assemble;
 mod call;
@@ -18,13 +19,15 @@ mod coding;
 mod failure;
 mod finish;
 pub mod report;
+mod stream;
+mod transcript;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::ids::SessionId;
-use store::{JobFilter, JobState, Lane, Lease, NewJob, Retry, Store, StoreError};
+use engine::enrich::sizes;
+use store::{Lane, Lease, NewJob, Retry, Store, StoreError, Take};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +50,8 @@ const WAIT: Duration = Duration::from_millis(1_000);
 const REST: Duration = Duration::from_millis(500);
 /// Finishing a recording keeps a core busy, which interviews need.
 const RECORDING_WORKERS: usize = 1;
+/// Cutting a transcript is a read and a write.
+const TRANSCRIPT_WORKERS: usize = 1;
 /// A report is mostly waiting for its summary.
 const ANALYSIS_WORKERS: usize = 2;
 
@@ -68,31 +73,41 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         attempts_max: app.config.enrichment.attempts_max,
         stop,
     };
-    let coders = app.config.enrichment.concurrency;
+    let enrichment = &app.config.enrichment;
+    let one = Take {
+        order: enrichment.order,
+        ..Take::one(LEASE)
+    };
+    let together = Take {
+        at_once: sizes(u32::try_from(enrichment.batch_segments).unwrap_or(1)).to_vec(),
+        ..one.clone()
+    };
     let mut workers = JoinSet::new();
-    for (lane, count) in [
-        (Lane::Recording, RECORDING_WORKERS),
-        (Lane::Enrichment, coders),
-        (Lane::Analysis, ANALYSIS_WORKERS),
+    for (lane, count, take) in [
+        (Lane::Recording, RECORDING_WORKERS, &one),
+        (Lane::Transcript, TRANSCRIPT_WORKERS, &one),
+        (Lane::Enrichment, enrichment.concurrency, &together),
+        (Lane::Analysis, ANALYSIS_WORKERS, &one),
     ] {
         for _ in 0..count {
             let (app, client) = (Arc::clone(&app), Arc::clone(&client));
-            let job = move |lease| work(Arc::clone(&app), Arc::clone(&client), lease);
-            workers.spawn(worker(office.clone(), lane, job));
+            let job = move |leases| work(Arc::clone(&app), Arc::clone(&client), leases);
+            workers.spawn(worker(office.clone(), lane, take.clone(), job));
         }
     }
+    workers.spawn(stream::run(Arc::clone(&app), office.stop.clone()));
     while workers.join_next().await.is_some() {}
 }
 
-/// Takes one job after the other. `job` is what is done with a lease.
-async fn worker<J, W>(office: Office, lane: Lane, job: J)
+/// Takes work, again and again. `job` is what is done with leases that are taken together.
+async fn worker<J, W>(office: Office, lane: Lane, take: Take, job: J)
 where
-    J: Fn(Lease) -> W + Send,
+    J: Fn(Vec<Lease>) -> W + Send,
     W: Future<Output = Result<(), Failure>> + Send + 'static,
 {
     let Office { store, stop, .. } = &office;
     while !stop.is_cancelled() {
-        let leases = match store.claim(lane, 1, LEASE).await {
+        let leases = match store.claim(lane, &take).await {
             Ok(leases) => leases,
             Err(error) => {
                 tracing::error!(lane = lane.name(), %error, "no job can be claimed");
@@ -107,24 +122,31 @@ where
                 () = stop.cancelled() => return,
                 () = store.wait_for_work(lane, WAIT) => {}
             }
-        }
-        for lease in leases {
-            process(&office, &lease, job(lease.clone())).await;
+        } else {
+            process(&office, leases.clone(), job(leases)).await;
         }
     }
 }
 
-/// Does one job, in a task of its own so that a panic ends only the job.
+/// Does jobs that were taken together, in a task of its own so that a panic ends only them.
 async fn process(
     office: &Office,
-    lease: &Lease,
+    mut leases: Vec<Lease>,
     work: impl Future<Output = Result<(), Failure>> + Send + 'static,
 ) {
-    if lease.attempts > office.attempts_max.saturating_mul(2) {
+    let lost = |lease: &Lease| lease.attempts > office.attempts_max.saturating_mul(2);
+    if leases.iter().any(lost) {
         // Attempts that fail are counted and stop at the maximum; only those that took their process with them get here.
         let reason =
             "nobody who took this job came back; the log of the process that died has the place";
-        return Failure::hopeless(reason).settle(office, lease).await;
+        for lease in &leases {
+            if lost(lease) {
+                Failure::hopeless(reason).settle(office, lease).await;
+            } else {
+                give_back(&office.store, lease).await;
+            }
+        }
+        return;
     }
     let mut job = JoinSet::new();
     job.spawn(work);
@@ -135,19 +157,41 @@ async fn process(
             ended = job.join_next() => break ended.map_or(Ok(()), outcome),
             () = office.stop.cancelled() => {
                 job.shutdown().await;
-                return give_back(&office.store, lease).await;
+                for lease in &leases {
+                    give_back(&office.store, lease).await;
+                }
+                return;
             }
-            _ = heartbeat.tick() => match office.store.heartbeat(lease, LEASE).await {
-                Ok(()) => {}
-                // Somebody else has the job: what is done here could not be committed any more.
-                Err(StoreError::Fenced { .. }) => return job.shutdown().await,
-                Err(error) => tracing::warn!(job.id = lease.job_id, %error, "a lease cannot be extended"),
+            _ = heartbeat.tick() => {
+                keep(office, &mut leases).await;
+                // Somebody else has the jobs: what is done here could not be committed any more.
+                if leases.is_empty() {
+                    return job.shutdown().await;
+                }
             }
         }
     };
     if let Err(failure) = result {
-        failure.settle(office, lease).await;
+        for lease in &leases {
+            failure.clone().settle(office, lease).await;
+        }
     }
+}
+
+/// Extends leases, and lets go of those that somebody else has by now.
+async fn keep(office: &Office, leases: &mut Vec<Lease>) {
+    let mut kept = Vec::with_capacity(leases.len());
+    for lease in leases.drain(..) {
+        match office.store.heartbeat(&lease, LEASE).await {
+            Err(StoreError::Fenced { .. }) => continue,
+            Err(error) => {
+                tracing::warn!(job.id = lease.job_id, %error, "a lease cannot be extended");
+            }
+            Ok(()) => {}
+        }
+        kept.push(lease);
+    }
+    *leases = kept;
 }
 
 fn outcome(ended: Result<Result<(), Failure>, JoinError>) -> Result<(), Failure> {
@@ -173,11 +217,15 @@ async fn give_back(store: &Store, lease: &Lease) {
     }
 }
 
-async fn work(app: Arc<App>, client: Arc<call::Client>, lease: Lease) -> Result<(), Failure> {
+async fn work(app: Arc<App>, client: Arc<call::Client>, leases: Vec<Lease>) -> Result<(), Failure> {
+    let Some(lease) = leases.first() else {
+        return Ok(());
+    };
     let result = match lease.kind.as_str() {
-        crate::session::FINISH_RECORDING => finish::run(&app, &lease).await,
-        CODE => coding::run(&app, &client, &lease).await,
-        REPORT => assemble::run(&app, &client, &lease).await,
+        crate::session::FINISH_RECORDING => finish::run(&app, lease).await,
+        crate::session::CUT_TRANSCRIPT => transcript::run(&app, lease).await,
+        CODE => coding::run(&app, &client, &leases).await,
+        REPORT => assemble::run(&app, &client, lease).await,
         other => Err(Failure::hopeless(format!(
             "no worker knows the kind `{other}`: a newer release made this job"
         ))),
@@ -186,39 +234,37 @@ async fn work(app: Arc<App>, client: Arc<call::Client>, lease: Lease) -> Result<
     result
 }
 
-fn report_job(session_id: &SessionId, rank: i64) -> NewJob {
+fn report_job(of: &Lease) -> NewJob {
     NewJob {
         lane: Lane::Analysis,
         kind: REPORT.to_owned(),
-        session_id: session_id.clone(),
+        session_id: of.session_id.clone(),
         key: String::new(),
-        rank,
+        rank: of.rank,
+        due_us: of.due_us,
         body: serde_json::json!({}),
     }
 }
 
-/// Segments that wait, counted when somebody asks: a number that is kept up to date by whoever works goes stale with the
-/// last of them. Jobs hold the numbers of their segments.
+/// What waits, counted when somebody asks: a number that is kept up to date by whoever works goes stale with the last of
+/// them. In enrichment a job is a segment.
 pub(crate) async fn measure(app: &App) {
-    let mut waiting = 0;
-    for state in [JobState::Ready, JobState::Leased] {
-        let filter = JobFilter {
-            lane: Some(Lane::Enrichment),
-            state: Some(state),
-            limit: 500,
-            ..JobFilter::default()
-        };
-        let Ok(jobs) = app.store.jobs(filter).await else {
-            return;
-        };
-        waiting += jobs
-            .iter()
-            .map(|job| coding::segment_numbers(&job.body).len())
-            .sum::<usize>();
-    }
+    let Ok(depths) = app.store.depths().await else {
+        return;
+    };
+    let depth = depths.get(&Lane::Enrichment).copied().unwrap_or_default();
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     app.metrics
         .enrichment_queue_segments
-        .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        .set(number(depth.ready.saturating_add(depth.leased)));
+    let age_us = depth
+        .oldest_us
+        .map_or(0, |oldest_us| app.store.now_us().saturating_sub(oldest_us));
+    app.metrics
+        .enrichment_oldest_seconds
+        .set(age_us.max(0) / 1_000_000);
+    let dead = depths.values().map(|depth| depth.dead).sum();
+    app.metrics.dead_letters.set(number(dead));
 }
 
 #[cfg(test)]

@@ -1,13 +1,21 @@
 //! Durable work: a row, a lease, and an idempotent job.
 
+use std::time::Duration;
+
+use engine::cost::Charge;
+use engine::enrich::Order;
 use engine::ids::SessionId;
 use serde_json::Value;
+
+use crate::results::NewCoding;
 
 /// A queue of its own. A slow lane never blocks another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
     /// Finish the recording.
     Recording,
+    /// Cut the transcript into segments.
+    Transcript,
     /// Code segments.
     Enrichment,
     /// Assemble reports.
@@ -16,13 +24,19 @@ pub enum Lane {
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 3] = [Lane::Recording, Lane::Enrichment, Lane::Analysis];
+    pub const ALL: [Lane; 4] = [
+        Lane::Recording,
+        Lane::Transcript,
+        Lane::Enrichment,
+        Lane::Analysis,
+    ];
 
     /// The name in database, API and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Lane::Recording => "recording",
+            Lane::Transcript => "transcript",
             Lane::Enrichment => "enrichment",
             Lane::Analysis => "analysis",
         }
@@ -48,8 +62,79 @@ pub struct NewJob {
     pub key: String,
     /// Greater goes first. By convention the session's end in microseconds, so that the newest finished one is first.
     pub rank: i64,
+    /// By when its result is promised, in microseconds UTC; [`NEVER_DUE`] if it is not.
+    pub due_us: i64,
     /// What the worker needs to know. No words of people.
     pub body: Value,
+}
+
+/// Of work that nobody was promised.
+pub const NEVER_DUE: i64 = i64::MAX;
+
+/// How work is taken from a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Take {
+    /// Whose work goes first.
+    pub order: Order,
+    /// How many jobs of one session, kind and round are taken together, by round (the first is round 1; the last counts for
+    /// all that follow). Most kinds are taken one by one.
+    pub at_once: Vec<u32>,
+    /// How long the lease lasts without a heartbeat.
+    pub lease: Duration,
+}
+
+impl Take {
+    /// One job, newest first.
+    #[must_use]
+    pub fn one(lease: Duration) -> Take {
+        Take {
+            order: Order::Newest,
+            at_once: vec![1],
+            lease,
+        }
+    }
+}
+
+/// What became of one of several jobs that shared a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// Done, with its coding if there is one.
+    Done(Option<NewCoding>),
+    /// The answer was refused: to be asked again in this round, not before this moment.
+    Again {
+        /// Counted from 1.
+        round: u32,
+        /// Microseconds UTC.
+        not_before_us: i64,
+        /// What was wrong.
+        reason: String,
+    },
+    /// Given up: a dead letter, with its reason.
+    Dead(String),
+}
+
+/// The end of a call that several jobs shared: some may be done, others not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settlement {
+    /// What became of each job, by its id. Jobs that are not named stay leased.
+    pub fates: Vec<(i64, Fate)>,
+    /// What the call cost. On record even if every lease was lost meanwhile: it was paid.
+    pub charges: Vec<Charge>,
+    /// As in [`Completion::last`](crate::Completion::last).
+    pub last: Option<NewJob>,
+}
+
+/// How much waits in a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneDepth {
+    /// Jobs that wait for a worker.
+    pub ready: u64,
+    /// Jobs that a worker has.
+    pub leased: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// When the oldest that waits or is worked on was put, in microseconds UTC.
+    pub oldest_us: Option<i64>,
 }
 
 /// Where a job is.
@@ -120,6 +205,10 @@ pub struct Lease {
     pub key: String,
     /// Its place in the order.
     pub rank: i64,
+    /// By when its result is promised.
+    pub due_us: i64,
+    /// How often it is asked, counted from 1: see [`Fate::Again`].
+    pub round: u32,
     /// What the worker needs to know.
     pub body: Value,
 }
@@ -163,6 +252,10 @@ pub struct JobRow {
     pub key: String,
     /// Its place in the order.
     pub rank: i64,
+    /// By when its result is promised.
+    pub due_us: i64,
+    /// How often it is asked, counted from 1.
+    pub round: u32,
     /// Where it is.
     pub state: JobState,
     /// Attempts that count.
@@ -181,4 +274,15 @@ pub struct JobRow {
     pub ended_at_us: Option<i64>,
     /// What the worker needs to know.
     pub body: Value,
+}
+
+/// Which dead letters to put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// This one.
+    Job(i64),
+    /// All of a lane.
+    Lane(Lane),
+    /// All.
+    All,
 }

@@ -34,10 +34,13 @@ mod store;
 pub use clock::{Clock, ManualClock};
 pub use config::StoreConfig;
 pub use error::StoreError;
-pub use job::{JobFilter, JobRow, JobState, Lane, Lease, NewJob, Retry};
+pub use job::{
+    Fate, JobFilter, JobRow, JobState, Lane, LaneDepth, Lease, NEVER_DUE, NewJob, Replay, Retry,
+    Settlement, Take,
+};
 pub use results::{
-    CodingRow, Completion, NewCoding, NewSegment, Peaks, QuoteSpan, RecordingRow, SegmentRow,
-    Sentiment,
+    CodingRow, Completion, Cut, Extent, NewCoding, NewSegment, Peaks, QuoteSpan, RecordingRow,
+    SegmentRow, Sentiment,
 };
 pub use rows::{
     ChunkRow, Consent, CoveredTopic, Epoch, GrantRow, JournalRow, Kept, LedgerRow, Length,

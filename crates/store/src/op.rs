@@ -5,8 +5,8 @@
 use engine::ids::SessionId;
 use engine::journal::Entry;
 
-use crate::job::{Lane, Lease, NewJob, Retry};
-use crate::results::Completion;
+use crate::job::{Lane, Lease, NewJob, Replay, Retry, Settlement, Take};
+use crate::results::{Completion, Cut};
 use crate::rows::{Epoch, NewSession, NewStudy};
 
 /// Keep a study, or find that its latest version is the same.
@@ -107,10 +107,10 @@ pub(crate) struct Enqueue {
     pub(crate) at_us: i64,
 }
 
-/// Lease jobs.
+/// Lease the first job in the order, and those that may share its call.
 pub(crate) struct ClaimJobs {
     pub(crate) lane: Lane,
-    pub(crate) limit: u32,
+    pub(crate) take: Take,
     pub(crate) owner: String,
     pub(crate) lease_until_us: i64,
     pub(crate) at_us: i64,
@@ -127,6 +127,26 @@ pub(crate) struct Heartbeat {
 pub(crate) struct CompleteJob {
     pub(crate) lease: Lease,
     pub(crate) completion: Completion,
+    pub(crate) at_us: i64,
+}
+
+/// What became of the jobs that shared a call.
+pub(crate) struct SettleJobs {
+    pub(crate) leases: Vec<Lease>,
+    pub(crate) settlement: Settlement,
+    pub(crate) at_us: i64,
+}
+
+/// Cut the transcript of a session that still runs.
+pub(crate) struct CutTranscript {
+    pub(crate) session_id: SessionId,
+    pub(crate) cut: Cut,
+    pub(crate) at_us: i64,
+}
+
+/// Put dead letters back.
+pub(crate) struct ReplayJobs {
+    pub(crate) which: Replay,
     pub(crate) at_us: i64,
 }
 

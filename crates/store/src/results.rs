@@ -9,9 +9,9 @@ use crate::job::NewJob;
 /// What a job achieved. Committed together with the job's completion, or not at all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Completion {
-    /// Segments of the session. A number that is on record already stays as it is.
-    pub segments: Vec<NewSegment>,
-    /// Codings of segments that are on record (or in `segments`).
+    /// The session's transcript, cut into segments, each of them with its job.
+    pub cut: Option<Cut>,
+    /// Codings of segments that are on record (or in `cut`).
     pub codings: Vec<NewCoding>,
     /// The session's report; replaces an older one.
     pub report: Option<Value>,
@@ -21,9 +21,35 @@ pub struct Completion {
     pub recording: Option<RecordingRow>,
     /// Work that follows.
     pub jobs: Vec<NewJob>,
-    /// Work that follows once no job of this lane waits or runs for the session any more (those in `jobs` included). Every
-    /// job of the lane names it; the one that ends last puts it, in the transaction of its end.
+    /// Work that follows once the session is finished and none of its transcript and enrichment jobs waits or runs any more
+    /// (those of this completion included). Every such job names it; the one that ends last puts it, in the transaction of
+    /// its end. If it was done before, it is done again.
     pub last: Option<NewJob>,
+}
+
+/// A transcript in segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// In speech order. One that is on record stays as it is, unless its words changed: then its codings are dropped and it is
+    /// coded again.
+    pub segments: Vec<NewSegment>,
+    /// How much of the transcript this is.
+    pub extent: Extent,
+    /// The kind of each segment's job. Its key is the segment's number.
+    pub kind: String,
+    /// The place of these jobs in the order; those of the session that are not done yet take it too.
+    pub rank: i64,
+    /// By when their results are promised; the same holds.
+    pub due_us: i64,
+}
+
+/// How much of a transcript was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What was said so far. Ignored if the session is finished: then all of it is cut, or was.
+    SoFar,
+    /// All of it: segments that are not among these are none (any more).
+    All,
 }
 
 /// A turn, or a part of a long one, to be coded.

@@ -3,6 +3,7 @@
 
 mod apply;
 mod codec;
+mod cut;
 mod damage;
 mod error;
 mod grants;

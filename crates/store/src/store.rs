@@ -240,9 +240,10 @@ impl Store {
     }
 
     fn wake_of(&self, lane: Lane) -> &Notify {
-        let [recording, enrichment, analysis] = &self.shared.wakes;
+        let [recording, transcript, enrichment, analysis] = &self.shared.wakes;
         match lane {
             Lane::Recording => recording,
+            Lane::Transcript => transcript,
             Lane::Enrichment => enrichment,
             Lane::Analysis => analysis,
         }

@@ -7,6 +7,13 @@ use crate::link::Speaker;
 /// Chosen by feel: about 45 seconds of speech.
 const SEGMENT_WORDS_MAX: usize = 120;
 
+/// Parts of one turn at most; what is beyond is not coded. Ten hours of talk without a word in between.
+pub const PARTS_MAX: u32 = 1_000;
+
+fn number(turn: TurnNo, part_no: u32) -> u32 {
+    turn.0.saturating_mul(PARTS_MAX).saturating_add(part_no)
+}
+
 /// A turn, as coding sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spoken {
@@ -27,7 +34,8 @@ pub struct Spoken {
 /// What the participant said in one turn, or in a part of a long one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Counted from 1 in speech order.
+    /// The turn's number times [`PARTS_MAX`], and which part of the turn it is, from 1: the same whenever the transcript is cut,
+    /// however much was said by then. In speech order.
     pub no: u32,
     /// The turn that it is (a part) of.
     pub turn: TurnNo,
@@ -54,13 +62,10 @@ pub fn segments(turns: &[Spoken]) -> Vec<Segment> {
         let span_ms = turn.end_ms.saturating_sub(turn.start_ms);
         let at = |before: usize| turn.start_ms + span_ms * (before as u64) / (words.max(1) as u64);
         let mut before = 0;
-        for part in parts {
+        for (part_no, part) in (1..PARTS_MAX).zip(parts) {
             let after = before + part.words;
-            let no = u32::try_from(found.len())
-                .unwrap_or(u32::MAX)
-                .saturating_add(1);
             found.push(Segment {
-                no,
+                no: number(turn.turn, part_no),
                 turn: turn.turn,
                 phase: turn.phase.clone(),
                 start_ms: at(before),

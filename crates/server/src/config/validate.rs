@@ -176,6 +176,12 @@ fn enrichment(config: &Config, checks: &mut Checks) {
         "The default is 5",
     );
     checks.that(
+        (1..=10_080).contains(&enrichment.results_within_min),
+        "enrichment.results_within_min",
+        "is not between 1 and 10080 (a week)",
+        "The default is 30",
+    );
+    checks.that(
         enrichment.attempts_max >= 1,
         "enrichment.attempts_max",
         "must be at least 1",

@@ -237,7 +237,7 @@ async fn finish(
         });
     }
     let epoch = store.claim_session(id, node).await?;
-    let jobs = vec![after_end(id, store.now_us())];
+    let jobs = after_end(id, store.now_us());
     store.finish_session(id, epoch, last, jobs).await
 }
 

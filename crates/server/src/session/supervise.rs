@@ -32,20 +32,30 @@ const FINISHED_WITHIN: Duration = Duration::from_secs(600);
 /// Once the process wants to end, no longer than this.
 const HASTE: Duration = Duration::from_secs(1);
 
-/// The kind of the job that follows every session with a recording; what follows it is the workers' business.
+/// The kinds of the jobs that follow every session; what follows them is the workers' business.
 pub const FINISH_RECORDING: &str = "finish_recording";
+/// The other one.
+pub const CUT_TRANSCRIPT: &str = "cut_transcript";
 
-/// The job that turns an ended session into a report, step by step.
+/// When these two are overdue and go before what is newer: they take seconds. (When results are due is the study's.)
+const DUE_WITHIN_US: i64 = 5 * 60 * 1_000_000;
+
+/// The jobs that turn an ended session into a recording and a report, step by step.
 #[must_use]
-pub fn after_end(session_id: &SessionId, ended_at_us: i64) -> NewJob {
-    NewJob {
-        lane: Lane::Recording,
-        kind: FINISH_RECORDING.to_owned(),
+pub fn after_end(session_id: &SessionId, ended_at_us: i64) -> Vec<NewJob> {
+    let job = |lane, kind: &str| NewJob {
+        lane,
+        kind: kind.to_owned(),
         session_id: session_id.clone(),
         key: String::new(),
         rank: ended_at_us,
+        due_us: ended_at_us.saturating_add(DUE_WITHIN_US),
         body: serde_json::json!({}),
-    }
+    };
+    vec![
+        job(Lane::Recording, FINISH_RECORDING),
+        job(Lane::Transcript, CUT_TRANSCRIPT),
+    ]
 }
 
 /// A session task with what must be done after it.
@@ -211,7 +221,7 @@ async fn finish_in_store(
 ) -> Result<(), StoreError> {
     let mut until = Instant::now() + FINISHED_WITHIN;
     let mut wait = Duration::from_millis(250);
-    let job = after_end(id, store.now_us());
+    let jobs = after_end(id, store.now_us());
     loop {
         let tried = async {
             // A try whose fate is unknown must not write its entries twice.
@@ -221,7 +231,7 @@ async fn finish_in_store(
                 .get(kept.min(unwritten.entries.len())..)
                 .unwrap_or_default();
             store
-                .finish_session(id, epoch, rest.to_vec(), vec![job.clone()])
+                .finish_session(id, epoch, rest.to_vec(), jobs.clone())
                 .await
         };
         let error = match tried.await {

@@ -29,6 +29,7 @@ const STUDY: &[&str] = &[
     "limits",
     "completion",
     "codebook",
+    "results_within_min",
     "phases",
 ];
 
@@ -56,6 +57,10 @@ pub(super) fn study(reader: &mut Reader, root: &Node) -> Study {
         budget: budget.and_then(|budget| reader.money(&budget, "session_usd")),
         limits,
         resume_window,
+        results_within_min: reader
+            .find(&group, "results_within_min")
+            .is_some()
+            .then(|| reader.whole(&group, "results_within_min", 1..=10_080, 30)),
         completion: completion(reader, &group),
         codebook: codebook(reader, &group),
         phases: phases(reader, &group),

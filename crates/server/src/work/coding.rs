@@ -1,19 +1,20 @@
-//! Job `code`: one call for a few segments. What holds is committed with its cost; what does not becomes a job of its own.
+//! Jobs `code`: one call for the segments that were taken together. What holds is committed with the call's cost; what does
+//! not is asked again, in ever smaller calls, and becomes a dead letter in the end.
 
 use std::collections::BTreeSet;
 
 use engine::cost::Prices;
 use engine::enrich::{
     Answer, Code, Coding, ContextLine, PROMPT_VERSION, ROUNDS_MAX, SCHEMA_VERSION, Segment,
-    Sentiment, Topics, Verdict, check, halves, instructions, message, next_calls,
+    Sentiment, Topics, Verdict, after_refusal, after_too_large, check, instructions, message,
 };
 use engine::ids::SessionId;
 use providers::chat::{ChatErrorCategory, Schema};
 use serde_json::{Map, Value, json};
-use store::{CodingRow, Completion, Lane, Lease, NewCoding, NewJob, QuoteSpan, SegmentRow};
+use store::{CodingRow, Fate, Lease, NewCoding, QuoteSpan, SegmentRow, Settlement};
 
 use super::call::Client;
-use super::{CODE, Failure, report_job};
+use super::{Failure, report_job};
 use crate::app::App;
 
 /// Turns before the first segment that are shown for understanding.
@@ -22,49 +23,67 @@ const CONTEXT_TURNS: usize = 4;
 const OUTPUT_TOKENS_PER_SEGMENT: usize = 120;
 const OUTPUT_TOKENS_LEAST: u32 = 500;
 
-pub(super) fn code_job(session_id: &SessionId, rank: i64, segments: &[u32], round: u32) -> NewJob {
-    let list: Vec<String> = segments.iter().map(ToString::to_string).collect();
-    NewJob {
-        lane: Lane::Enrichment,
-        kind: CODE.to_owned(),
-        session_id: session_id.clone(),
-        key: format!("{}/{round}", list.join(",")),
-        rank,
-        body: json!({ "segments": segments, "round": round }),
-    }
+/// The number of the segment that a job is about.
+fn segment_no(lease: &Lease) -> Option<u32> {
+    lease.key.parse().ok()
 }
 
-pub(super) fn segment_numbers(body: &Value) -> Vec<u32> {
-    let numbers = body
-        .get("segments")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    numbers
-        .filter_map(|number| u32::try_from(number.as_u64()?).ok())
-        .collect()
-}
-
-/// One call: its segments, and which time they are asked about.
-struct Call {
+/// One call: its jobs, their segments, and which time they are asked about.
+struct Call<'a> {
+    leases: &'a [Lease],
+    first: &'a Lease,
     segments: Vec<Segment>,
     round: u32,
+    /// Segments in a call of the first round.
+    size: u32,
 }
 
-impl Call {
+impl Call<'_> {
     fn numbers(&self) -> Vec<u32> {
         self.segments.iter().map(|segment| segment.no).collect()
     }
+
+    fn segment(&self, lease: &Lease) -> Option<&Segment> {
+        let no = segment_no(lease)?;
+        self.segments.iter().find(|segment| segment.no == no)
+    }
+
+    /// What becomes of each job; `fate` says so for those that have a segment.
+    fn settlement(&self, mut fate: impl FnMut(&Segment) -> Fate) -> Settlement {
+        let fates = self.leases.iter().map(|lease| {
+            let fate = self.segment(lease).map_or(Fate::Done(None), &mut fate);
+            (lease.job_id, fate)
+        });
+        Settlement {
+            fates: fates.collect(),
+            charges: Vec::new(),
+            last: Some(report_job(self.first)),
+        }
+    }
+
+    /// Smaller calls for all of it; none if it is about a single segment.
+    fn smaller(&self, now_us: i64, reason: &str) -> Option<Settlement> {
+        let round = after_too_large(self.round, self.segments.len(), self.size)?;
+        Some(self.settlement(|_| Fate::Again {
+            round,
+            not_before_us: now_us,
+            reason: reason.to_owned(),
+        }))
+    }
 }
 
-pub(super) async fn run(app: &App, client: &Client, lease: &Lease) -> Result<(), Failure> {
-    let call = call(app, lease).await?;
+pub(super) async fn run(app: &App, client: &Client, leases: &[Lease]) -> Result<(), Failure> {
+    let Some(call) = call(app, leases).await? else {
+        return Ok(());
+    };
+    let now_us = app.store.now_us();
     if call.segments.is_empty() {
-        return Ok(app.store.complete(lease, ended(lease)).await?);
+        return settle(app, leases, call.settlement(|_| Fate::Done(None))).await;
     }
-    let codebook = codebook(app, &lease.session_id).await?;
+    let id = &call.first.session_id;
+    let codebook = codebook(app, id).await?;
     let ids: BTreeSet<String> = codebook.iter().map(|code| code.id.clone()).collect();
-    let context = context(app, &lease.session_id, &call.segments).await?;
+    let context = context(app, id, &call.segments).await?;
     let shown: Vec<&Segment> = call.segments.iter().collect();
     let asked = client.ask(
         instructions(&codebook),
@@ -73,54 +92,61 @@ pub(super) async fn run(app: &App, client: &Client, lease: &Lease) -> Result<(),
         PROMPT_VERSION,
         tokens_max(&call.segments),
     );
-    let completion = match asked.await {
+    let judge = |answers: &Map<String, Value>| judged(&call, answers, &ids, client.model(), now_us);
+    let settlement = match asked.await {
         Ok(reply) => {
             // The answer is billed whatever it is worth.
             let charges = prices(app, client.model()).charge(&reply.usage);
-            let completion = match (reply.json(), halved(lease, &call)) {
-                (Err(error), Some(jobs)) if is_about_some(error.category) => Completion {
-                    jobs,
-                    ..ended(lease)
-                },
+            let settlement = match reply.json() {
+                Ok(answers) => judge(&answers),
+                Err(error) if is_about_some(error.category) => call
+                    .smaller(now_us, error.category.name())
+                    .unwrap_or_else(|| judge(&Map::new())),
                 // As if nothing had been answered: all of it is asked again.
-                (Err(_), _) => judged(lease, &call, &Map::new(), &ids, client.model()),
-                (Ok(answers), _) => judged(lease, &call, &answers, &ids, client.model()),
+                Err(_) => judge(&Map::new()),
             };
-            Completion {
+            Settlement {
                 charges,
-                ..completion
+                ..settlement
             }
         }
-        Err(error) => match halved(lease, &call) {
-            Some(jobs) if is_about_some(error.category) => Completion {
-                jobs,
-                ..ended(lease)
-            },
-            _ => return Err(error.into()),
-        },
+        Err(error) => {
+            let smaller = is_about_some(error.category)
+                .then(|| call.smaller(now_us, error.category.name()))
+                .flatten();
+            smaller.ok_or(error)?
+        }
     };
-    Ok(app.store.complete(lease, completion).await?)
+    settle(app, leases, settlement).await
 }
 
-async fn call(app: &App, lease: &Lease) -> Result<Call, Failure> {
-    let numbers = segment_numbers(&lease.body);
-    let round = lease.body.get("round").and_then(Value::as_u64);
-    let rows = app.store.segments(&lease.session_id).await?;
+async fn settle(app: &App, leases: &[Lease], settlement: Settlement) -> Result<(), Failure> {
+    let dead = settlement
+        .fates
+        .iter()
+        .filter(|(_, fate)| matches!(fate, Fate::Dead(_)))
+        .count();
+    app.store.settle(leases, settlement).await?;
+    app.metrics
+        .dead_jobs
+        .inc_by(u64::try_from(dead).unwrap_or(u64::MAX));
+    Ok(())
+}
+
+async fn call<'a>(app: &App, leases: &'a [Lease]) -> Result<Option<Call<'a>>, Failure> {
+    let Some(first) = leases.first() else {
+        return Ok(None);
+    };
+    let numbers: BTreeSet<u32> = leases.iter().filter_map(segment_no).collect();
+    let rows = app.store.segments(&first.session_id).await?;
     let wanted = rows.iter().filter(|row| numbers.contains(&row.segment_no));
-    Ok(Call {
+    Ok(Some(Call {
+        leases,
+        first,
         segments: wanted.map(segment).collect(),
-        round: round
-            .and_then(|round| u32::try_from(round).ok())
-            .unwrap_or(1),
-    })
-}
-
-/// A job that ended: if it was the last of its session, the report follows.
-fn ended(lease: &Lease) -> Completion {
-    Completion {
-        last: Some(report_job(&lease.session_id, lease.rank)),
-        ..Completion::default()
-    }
+        round: first.round,
+        size: u32::try_from(app.config.enrichment.batch_segments).unwrap_or(1),
+    }))
 }
 
 /// Whether a smaller call may do: too much of it, or something in it that the model declines to read.
@@ -131,53 +157,43 @@ fn is_about_some(category: ChatErrorCategory) -> bool {
     )
 }
 
-/// The halves of a call as jobs; none if it is a single segment.
-fn halved(lease: &Lease, call: &Call) -> Option<Vec<NewJob>> {
-    let halves = halves(&call.numbers())?;
-    let job = |half: &Vec<u32>| code_job(&lease.session_id, lease.rank, half, call.round);
-    Some(halves.iter().map(job).collect())
-}
-
 /// What holds of the answers, and what is asked again.
 fn judged(
-    lease: &Lease,
-    call: &Call,
+    call: &Call<'_>,
     answers: &Map<String, Value>,
     ids: &BTreeSet<String>,
     model: &str,
-) -> Completion {
+    now_us: i64,
+) -> Settlement {
     let topics = if ids.is_empty() {
         Topics::Open
     } else {
         Topics::Codebook(ids)
     };
-    let mut completion = ended(lease);
-    let mut refused = Vec::new();
-    for segment in &call.segments {
-        let answer = answers.get(&format!("s{}", segment.no)).and_then(answer);
-        let coding = match check(&segment.text, answer.as_ref(), topics) {
-            Verdict::Accepted(coding) => Some(coding),
-            Verdict::Refused { reason, .. } if call.round < ROUNDS_MAX => {
-                tracing::debug!(session.id = %lease.session_id, segment = segment.no, call.round, reason = reason.name(), "an answer was refused and is asked again");
-                refused.push(segment.no);
-                None
-            }
-            Verdict::Refused { reason, rest } => {
-                tracing::warn!(session.id = %lease.session_id, segment = segment.no, reason = reason.name(), "an answer was refused for the last time");
-                rest
-            }
+    call.settlement(|segment| {
+        let coded = |coding| {
+            Fate::Done(Some(NewCoding {
+                segment_no: segment.no,
+                coding: row(coding, model),
+            }))
         };
-        completion.codings.extend(coding.map(|coding| NewCoding {
-            segment_no: segment.no,
-            coding: row(coding, model),
-        }));
-    }
-    let again = next_calls(&refused, call.round);
-    let again = again
-        .iter()
-        .map(|numbers| code_job(&lease.session_id, lease.rank, numbers, call.round + 1));
-    completion.jobs = again.collect();
-    completion
+        let answer = answers.get(&format!("s{}", segment.no)).and_then(answer);
+        match check(&segment.text, answer.as_ref(), topics) {
+            Verdict::Accepted(coding) => coded(coding),
+            Verdict::Refused { reason, rest } => {
+                tracing::debug!(session.id = %call.first.session_id, segment = segment.no, call.round, reason = reason.name(), "an answer was refused");
+                match (after_refusal(call.round), rest) {
+                    (Some(round), _) => Fate::Again {
+                        round,
+                        not_before_us: now_us,
+                        reason: reason.name().to_owned(),
+                    },
+                    (None, Some(rest)) => coded(rest),
+                    (None, None) => Fate::Dead(format!("{}, {ROUNDS_MAX} times", reason.name())),
+                }
+            }
+        }
+    })
 }
 
 /// Room for the answer. Each segment may be quoted whole, in a script that takes a token per character.
@@ -242,7 +258,7 @@ async fn context(
         .map(|segment| segment.start_ms)
         .min()
         .unwrap_or_default();
-    let turns = super::finish::spoken(app, session_id).await?;
+    let turns = super::transcript::spoken(app, session_id).await?;
     let before: Vec<_> = turns
         .into_iter()
         .filter(|turn| turn.start_ms < first_ms && !turn.text.is_empty())

@@ -51,14 +51,6 @@ impl Failure {
         }
     }
 
-    /// The same, but it counts as an attempt whoever is to blame.
-    pub(super) fn counted(mut self) -> Failure {
-        if matches!(self.remedy, Remedy::Patience(_)) {
-            self.remedy = Remedy::Again;
-        }
-        self
-    }
-
     pub(super) fn reason(&self) -> &str {
         &self.reason
     }
@@ -104,10 +96,10 @@ impl Failure {
     async fn give_up(&self, office: &Office, lease: &Lease) -> Result<(), StoreError> {
         office.metrics.dead_jobs.inc();
         tracing::error!(session.id = %lease.session_id, job.kind = lease.kind, job.key = lease.key, reason = self.reason, "a job is given up for good");
-        // What cannot be coded, or a recording that cannot be finished, must not hold back the report of all the rest.
-        let holds_the_report = lease.kind == super::CODE
-            || (lease.kind == crate::session::FINISH_RECORDING && lease.key != super::finish::LATE);
-        let last = holds_the_report.then(|| super::report_job(&lease.session_id, lease.rank));
+        // What cannot be coded must not hold back the report of all the rest.
+        let holds_the_report =
+            lease.kind == super::CODE || lease.kind == crate::session::CUT_TRANSCRIPT;
+        let last = holds_the_report.then(|| super::report_job(lease));
         office.store.give_up(lease, &self.reason, last).await
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use engine::ids::{SessionId, StudyId};
 use store::{
-    Completion, JobFilter, JobRow, JobState, Lane, Lease, Length, NewJob, NewSession, NewStudy,
-    Store, StoreConfig,
+    Completion, JobFilter, JobRow, JobState, Lane, Lease, Length, NEVER_DUE, NewJob, NewSession,
+    NewStudy, Store, StoreConfig, Take,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Office, worker};
+use super::{Failure, LEASE, Office, worker};
 use crate::metrics::Metrics;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,6 +67,7 @@ impl Bench {
             session_id: self.session_id.clone(),
             key: key.to_owned(),
             rank,
+            due_us: NEVER_DUE,
             body: serde_json::json!({}),
         };
         self.office.store.enqueue(vec![job]).await.unwrap();
@@ -86,7 +87,8 @@ async fn a_job_that_panics_fails_and_its_worker_goes_on_to_the_next() {
     bench.put("good", 1).await;
     let done = Arc::new(Notify::new());
     let (store, told) = (bench.office.store.clone(), Arc::clone(&done));
-    let job = move |lease: Lease| {
+    let job = move |leases: Vec<Lease>| {
+        let lease = leases[0].clone();
         let (store, told) = (store.clone(), Arc::clone(&told));
         async move {
             assert!(lease.key == "good", "a bug");
@@ -95,7 +97,12 @@ async fn a_job_that_panics_fails_and_its_worker_goes_on_to_the_next() {
             Ok(())
         }
     };
-    let working = tokio::spawn(worker(bench.office.clone(), Lane::Analysis, job));
+    let working = tokio::spawn(worker(
+        bench.office.clone(),
+        Lane::Analysis,
+        Take::one(LEASE),
+        job,
+    ));
     timeout(PATIENCE, done.notified()).await.unwrap();
     bench.office.stop.cancel();
     timeout(PATIENCE, working).await.unwrap().unwrap();
@@ -125,7 +132,12 @@ async fn a_job_that_is_cut_off_by_a_stop_is_given_back_at_once_and_for_free() {
         told.notify_one();
         std::future::pending::<Result<(), Failure>>()
     };
-    let working = tokio::spawn(worker(bench.office.clone(), Lane::Analysis, job));
+    let working = tokio::spawn(worker(
+        bench.office.clone(),
+        Lane::Analysis,
+        Take::one(LEASE),
+        job,
+    ));
     timeout(PATIENCE, begun.notified()).await.unwrap();
     bench.office.stop.cancel();
     timeout(PATIENCE, working).await.unwrap().unwrap();
@@ -134,7 +146,7 @@ async fn a_job_that_is_cut_off_by_a_stop_is_given_back_at_once_and_for_free() {
     let again = bench
         .office
         .store
-        .claim(Lane::Analysis, 1, PATIENCE)
+        .claim(Lane::Analysis, &Take::one(PATIENCE))
         .await
         .unwrap();
     assert_eq!(again.len(), 1, "not only after its lease ran out");
@@ -146,7 +158,10 @@ async fn a_job_that_took_its_process_with_it_too_often_is_a_dead_letter() {
     bench.put("poison", 1).await;
     let store = &bench.office.store;
     for _ in 0..4 {
-        let leases = store.claim(Lane::Analysis, 1, PATIENCE).await.unwrap();
+        let leases = store
+            .claim(Lane::Analysis, &Take::one(PATIENCE))
+            .await
+            .unwrap();
         assert_eq!(leases.len(), 1);
         // The process dies; the next one finds the lease at its start.
         let owner = bench.jobs().await[0].owner.clone().unwrap();
@@ -154,9 +169,12 @@ async fn a_job_that_took_its_process_with_it_too_often_is_a_dead_letter() {
     }
     let working = {
         let office = bench.office.clone();
-        tokio::spawn(worker(office, Lane::Analysis, async |_| {
-            panic!("it is not run again")
-        }))
+        tokio::spawn(worker(
+            office,
+            Lane::Analysis,
+            Take::one(LEASE),
+            async |_| panic!("it is not run again"),
+        ))
     };
     let dead = async {
         while bench.jobs().await[0].state != JobState::Dead {
@@ -180,7 +198,10 @@ async fn patience_costs_no_attempt_and_trouble_does_until_there_are_no_more() {
     bench.put("a", 1).await;
     let store = &bench.office.store;
     let claim = async || {
-        let leases = store.claim(Lane::Analysis, 1, PATIENCE).await.unwrap();
+        let leases = store
+            .claim(Lane::Analysis, &Take::one(PATIENCE))
+            .await
+            .unwrap();
         leases.into_iter().next()
     };
     let busy = providers::chat::ChatError {

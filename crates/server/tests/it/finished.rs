@@ -16,7 +16,7 @@ use media::record::{Chunk, Writer};
 use serde_json::{Value, json};
 use server::app::App;
 use server::session::after_end;
-use store::{JobFilter, JobRow, NewChunk, ReportState, SegmentRow};
+use store::{Epoch, JobFilter, JobRow, NewChunk, ReportState, SegmentRow};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -42,17 +42,44 @@ pub(crate) async fn finish(app: &App, id: &SessionId, answers: &[&str], chunks: 
         };
         store.put_chunk(id, chunk).await.unwrap();
     }
+    let entries = said(answers);
+    let end_ms = 2_000 * answers.len() as u64;
+    let entries = entries.into_iter().chain(last_words(end_ms)).collect();
+    let jobs = after_end(id, store.now_us());
+    store
+        .finish_session(id, epoch, entries, jobs)
+        .await
+        .unwrap();
+}
+
+/// Journals an interview with these answers that goes on.
+pub(crate) async fn begin(app: &App, id: &SessionId, answers: &[&str]) -> Epoch {
+    let epoch = app.store.claim_session(id, "node").await.unwrap();
+    app.store.append(id, epoch, said(answers)).await.unwrap();
+    epoch
+}
+
+/// Ends it.
+pub(crate) async fn end(app: &App, id: &SessionId, epoch: Epoch) {
+    let jobs = after_end(id, app.store.now_us());
+    app.store
+        .finish_session(id, epoch, last_words(60_000), jobs)
+        .await
+        .unwrap();
+}
+
+/// The journal of questions and these answers; a second for each.
+fn said(answers: &[&str]) -> Vec<Entry> {
     let phase = PhaseId::from("warmup");
     let mut entries = vec![Entry::PhaseEntered {
         phase: phase.clone(),
         cause: MoveCause::Start,
         timeline_ms: 0,
     }];
-    let mut at_ms = 0;
     let mut turn = 0;
     let mut say = |speaker, text: &str| {
         turn += 1;
-        at_ms += 1_000;
+        let at_ms = u64::from(turn) * 1_000;
         Entry::Turn(Turn {
             turn: TurnNo(turn),
             speaker,
@@ -69,24 +96,25 @@ pub(crate) async fn finish(app: &App, id: &SessionId, answers: &[&str], chunks: 
         entries.push(say(Speaker::Interviewer, "And then?"));
         entries.push(say(Speaker::Participant, answer));
     }
-    entries.push(Entry::Measured {
-        measure: Measure::ResponseLatency,
-        ms: 640,
-    });
-    entries.push(Entry::TopicCovered {
-        topic: TopicId::from("job"),
-        phase,
-        timeline_ms: at_ms,
-    });
-    entries.push(Entry::Ended {
-        outcome: Outcome::Complete,
-        timeline_ms: at_ms,
-    });
-    let job = after_end(id, store.now_us());
-    store
-        .finish_session(id, epoch, entries, vec![job])
-        .await
-        .unwrap();
+    entries
+}
+
+fn last_words(end_ms: u64) -> Vec<Entry> {
+    vec![
+        Entry::Measured {
+            measure: Measure::ResponseLatency,
+            ms: 640,
+        },
+        Entry::TopicCovered {
+            topic: TopicId::from("job"),
+            phase: PhaseId::from("warmup"),
+            timeline_ms: end_ms,
+        },
+        Entry::Ended {
+            outcome: Outcome::Complete,
+            timeline_ms: end_ms,
+        },
+    ]
 }
 
 /// Six seconds of both tracks, in chunks as they are really cut.

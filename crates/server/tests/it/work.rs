@@ -12,11 +12,11 @@ use server::app::App;
 use server::boot;
 use server::work::Report;
 use sim::provider::{HttpFault, Keys, SimConfig};
-use store::{JobState, Lane, ReportState, Store, StoreConfig};
+use store::{JobState, Lane, ReportState, Store, StoreConfig, Take};
 
 use crate::finished::{
-    ANSWERS, ChatEndpoint, Reply, TOKENS_IN, TOKENS_OUT, finish, good, is_summary, jobs, keys,
-    recording, segments, until, until_report,
+    ANSWERS, ChatEndpoint, Reply, TOKENS_IN, TOKENS_OUT, begin, end, finish, good, is_summary,
+    jobs, keys, recording, segments, until, until_report,
 };
 use crate::harness::{House, config, house, house_with};
 
@@ -106,8 +106,13 @@ async fn an_ended_session_becomes_a_recording_codings_and_one_report() {
     );
     let count = |kind: &str| jobs.iter().filter(|job| job.kind == kind).count();
     assert_eq!(
-        (count("finish_recording"), count("code"), count("report")),
-        (1, 1, 1)
+        (
+            count("finish_recording"),
+            count("cut_transcript"),
+            count("code"),
+            count("report")
+        ),
+        (1, 1, 3, 1)
     );
     house.close().await;
 }
@@ -151,7 +156,7 @@ async fn an_invented_quote_is_refused_and_only_its_segment_is_asked_again() {
             return good(body, Some("bakery"));
         }
         let one = |quote: &str| json!({ "sentiment": "neutral", "score": 0.1, "topics": [], "quote": quote });
-        Reply::Content(json!({ "s1": one("really  enjoyed"), "s2": one("I loved getting up") }).to_string())
+        Reply::Content(json!({ "s2001": one("really  enjoyed"), "s4001": one("I loved getting up") }).to_string())
     })
     .await;
     let house = house_of(&endpoint).await;
@@ -160,7 +165,7 @@ async fn an_invented_quote_is_refused_and_only_its_segment_is_asked_again() {
     finish(app, &id, &ANSWERS[..2], Vec::new()).await;
     until_report(app, &id, ReportState::Ready).await;
     let asked: Vec<Vec<String>> = endpoint.codings().iter().map(keys).collect();
-    assert_eq!(asked, [vec!["s1", "s2"], vec!["s2"]]);
+    assert_eq!(asked, [vec!["s2001", "s4001"], vec!["s4001"]]);
     let coded = segments(app, &id).await;
     let quotes: Vec<_> = coded
         .iter()
@@ -197,7 +202,14 @@ async fn a_quote_that_is_invented_again_and_again_is_left_out_and_the_codes_are_
     asked.sort();
     assert_eq!(
         asked,
-        [vec!["s1"], vec!["s1", "s2"], vec!["s1", "s2"], vec!["s2"]]
+        [
+            vec!["s2001"],
+            vec!["s2001"],
+            vec!["s2001", "s4001"],
+            vec!["s2001", "s4001"],
+            vec!["s4001"],
+            vec!["s4001"]
+        ]
     );
     for segment in segments(app, &id).await {
         let coding = segment.coding.unwrap();
@@ -214,8 +226,8 @@ async fn a_quote_that_is_invented_again_and_again_is_left_out_and_the_codes_are_
 async fn garbage_is_paid_for_and_asked_again() {
     for garbage in [
         "I cannot do that.",
-        "{\"s1\": 5, \"s2\": [\"neutral\"]}",
-        "{\"s1\": {\"sentiment\": null, \"score\": \"high\"}, \"s3\": {}}",
+        "{\"s2001\": 5, \"s4001\": [\"neutral\"]}",
+        "{\"s2001\": {\"sentiment\": null, \"score\": \"high\"}, \"s6001\": {}}",
         "[]",
     ] {
         let endpoint = ChatEndpoint::serve(0, move |no, body| match no {
@@ -243,7 +255,7 @@ async fn one_segment_that_is_answered_wrongly_costs_the_others_nothing() {
     let endpoint = ChatEndpoint::serve(0, |no, body| match no {
         1 => {
             let good = json!({ "sentiment": "positive", "score": 1, "topics": [], "quote": null });
-            Reply::Content(json!({ "s1": "nonsense", "s2": good }).to_string())
+            Reply::Content(json!({ "s2001": "nonsense", "s4001": good }).to_string())
         }
         _ => good(body, None),
     })
@@ -254,7 +266,7 @@ async fn one_segment_that_is_answered_wrongly_costs_the_others_nothing() {
     finish(app, &id, &ANSWERS[..2], Vec::new()).await;
     until_report(app, &id, ReportState::Ready).await;
     let asked: Vec<Vec<String>> = endpoint.codings().iter().map(keys).collect();
-    assert_eq!(asked, [vec!["s1", "s2"], vec!["s1"]]);
+    assert_eq!(asked, [vec!["s2001", "s4001"], vec!["s2001"]]);
     house.close().await;
 }
 
@@ -318,7 +330,7 @@ async fn a_wrong_key_is_a_dead_letter_that_says_so_and_the_report_comes_uncoded(
         .iter()
         .filter(|job| job.state == JobState::Dead)
         .collect();
-    assert_eq!(dead.len(), 1, "{jobs:?}");
+    assert_eq!(dead.len(), 3, "{jobs:?}");
     let reason = dead[0].last_error.as_deref().unwrap();
     assert!(
         reason.contains("refuses the key") && reason.contains("[enrichment]"),
@@ -328,7 +340,7 @@ async fn a_wrong_key_is_a_dead_letter_that_says_so_and_the_report_comes_uncoded(
     let report = report(app, &id).await;
     assert_eq!(report.sentiment.uncoded, 3);
     assert!(report.summary.contains("3 answers"), "{}", report.summary);
-    assert_eq!(app.metrics.dead_jobs.get(), 1);
+    assert_eq!(app.metrics.dead_jobs.get(), 3);
     house.close().await;
 }
 
@@ -336,7 +348,7 @@ async fn a_wrong_key_is_a_dead_letter_that_says_so_and_the_report_comes_uncoded(
 async fn what_the_model_declines_to_read_is_singled_out() {
     let declined = |body: &Value| body["messages"].to_string().contains("hated");
     let endpoint = ChatEndpoint::serve(0, move |_, body| {
-        if !is_summary(body) && declined(body) && keys(body).contains(&"s2".to_owned()) {
+        if !is_summary(body) && declined(body) && keys(body).contains(&"s4001".to_owned()) {
             let large = json!({ "error": { "message": "Request too large for this model", "code": "rate_limit_exceeded" } });
             return Reply::Status(StatusCode::TOO_MANY_REQUESTS, large);
         }
@@ -354,7 +366,7 @@ async fn what_the_model_declines_to_read_is_singled_out() {
         .filter(|segment| segment.coding.is_none())
         .map(|segment| segment.segment_no)
         .collect();
-    assert_eq!(uncoded, [2]);
+    assert_eq!(uncoded, [4_001]);
     assert_eq!(report(app, &id).await.sentiment.uncoded, 1);
     house.close().await;
 }
@@ -402,7 +414,13 @@ async fn stopped_midway_and_started_again_nothing_is_lost_and_nothing_doubled() 
     .await
     .unwrap();
     let taken = store
-        .claim(Lane::Enrichment, 2, Duration::from_secs(3_600))
+        .claim(
+            Lane::Enrichment,
+            &Take {
+                at_once: vec![2],
+                ..Take::one(Duration::from_secs(3_600))
+            },
+        )
         .await
         .unwrap();
     assert_eq!(taken.len(), 2, "given back by the stop");
@@ -458,5 +476,67 @@ async fn a_recording_that_cannot_be_kept_does_not_hold_up_the_report_and_comes_l
         app.store.recording(&id).await.unwrap().is_some()
     })
     .await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_never_right_is_a_dead_letter_and_a_replay_of_it_mends_the_report() {
+    let mended = Arc::new(AtomicBool::new(false));
+    let right = Arc::clone(&mended);
+    let endpoint = ChatEndpoint::serve(0, move |_, body| {
+        if is_summary(body) || right.load(Ordering::Relaxed) {
+            return good(body, None);
+        }
+        Reply::Content("{}".to_owned())
+    })
+    .await;
+    let house = house_of(&endpoint).await;
+    let app = house.app();
+    let (id, _) = house.invite().await;
+    finish(app, &id, &ANSWERS, Vec::new()).await;
+    until_report(app, &id, ReportState::Ready).await;
+    assert_eq!(report(app, &id).await.sentiment.uncoded, 3);
+    let dead: Vec<_> = jobs(app)
+        .await
+        .into_iter()
+        .filter(|job| job.state == JobState::Dead)
+        .collect();
+    assert_eq!(dead.len(), 3);
+    assert_eq!(dead[0].last_error.as_deref(), Some("not answered, 4 times"));
+
+    mended.store(true, Ordering::Relaxed);
+    assert_eq!(app.store.replay(store::Replay::All).await.unwrap(), 3);
+    until(app, "the mended report", async || {
+        report(app, &id).await.sentiment.mixed == 3
+    })
+    .await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_is_coded_while_the_interview_runs_and_only_the_tail_is_left_at_its_end() {
+    let endpoint = ChatEndpoint::serve(0, |_, body| good(body, None)).await;
+    let house = house_of(&endpoint).await;
+    let app = house.app();
+    let (id, _) = house.invite().await;
+    let epoch = begin(app, &id, &["One.", "Two.", "Three.", "Four.", "Five."]).await;
+    until(app, "the first call", async || {
+        let coded = segments(app, &id).await;
+        coded.iter().filter(|row| row.coding.is_some()).count() == 2
+    })
+    .await;
+    assert_eq!(
+        house.row(&id).await.report,
+        ReportState::None,
+        "it still runs"
+    );
+    end(app, &id, epoch).await;
+    until_report(app, &id, ReportState::Ready).await;
+    let asked: Vec<Vec<String>> = endpoint.codings().iter().map(keys).collect();
+    assert_eq!(asked[0], ["s2001", "s4001"], "while it ran");
+    let mut rest: Vec<String> = asked[1..].concat();
+    rest.sort();
+    assert_eq!(rest, ["s10001", "s6001", "s8001"], "each once");
+    assert_eq!(report(app, &id).await.sentiment.mixed, 5);
     house.close().await;
 }

@@ -1,34 +1,61 @@
 //! Leasing work: claim in one short transaction, work outside any, complete with the fence.
 
+use engine::enrich::Order;
 use engine::ids::SessionId;
+use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::apply::Operation;
 use super::codec::{body, col, int, named, natural, to_bytes};
-use super::results::insert_results;
+use super::results::{insert_coding, insert_job_charges, insert_results};
 use crate::error::StoreError;
-use crate::job::{JobState, Lane, Lease, NewJob, Retry};
+use crate::job::{Fate, JobState, Lane, Lease, NewJob, Replay, Retry};
 use crate::op::{
     Attempt, ClaimJobs, CompleteJob, Enqueue, FailJob, GiveUpJob, Heartbeat, ReleaseLeases,
+    ReplayJobs, SettleJobs,
 };
 
 const SESSION_EXISTS: &str = "SELECT count(*) FROM session WHERE session_id = ?1";
 
 const INSERT: &str = "
-    INSERT INTO job (lane, kind, session_id, key, rank, not_before_us, created_at_us, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)
+    INSERT INTO job (lane, kind, session_id, key, rank, due_us, not_before_us, created_at_us, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)
     ON CONFLICT (kind, session_id, key) DO NOTHING";
+
+/// What follows from other work is done again when that work was.
+const INSERT_LAST: &str = "
+    INSERT INTO job (lane, kind, session_id, key, rank, due_us, not_before_us, created_at_us, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)
+    ON CONFLICT (kind, session_id, key) DO UPDATE
+    SET state = 0, attempts = 0, fence = fence + 1, not_before_us = excluded.not_before_us, lease_until_us = NULL,
+        last_error = NULL, ended_at_us = NULL
+    WHERE state <> 0";
 
 /// A lease that ran out goes back to the others; its attempt has counted.
 const RETURN_EXPIRED: &str = "
     UPDATE job SET state = 0, lease_until_us = NULL WHERE state = 1 AND lane = ?1 AND lease_until_us <= ?2";
 
+/// The first in the order: `engine::enrich::Order` says what these must find.
+const OVERDUE: &str = "
+    SELECT job_id, session_id, kind, round FROM job
+    WHERE state = 0 AND lane = ?1 AND due_us <= ?2 AND not_before_us <= ?2 ORDER BY due_us, job_id LIMIT 1";
+const IN_TIME: &str = "
+    SELECT job_id, session_id, kind, round FROM job
+    WHERE state = 0 AND lane = ?1 AND due_us > ?2 AND due_us < 9223372036854775807 AND not_before_us <= ?2
+    ORDER BY due_us, job_id LIMIT 1";
+const NEWEST: &str = "
+    SELECT job_id, session_id, kind, round FROM job
+    WHERE state = 0 AND lane = ?1 AND not_before_us <= ?2 ORDER BY rank DESC, job_id LIMIT 1";
+
+/// Those that share its call, it among them.
 const CLAIM: &str = "
     UPDATE job
-    SET state = 1, fence = fence + 1, attempts = attempts + 1, lease_until_us = ?4, owner = ?5
+    SET state = 1, fence = fence + 1, attempts = attempts + 1, lease_until_us = ?7, owner = ?8
     WHERE job_id IN (
-        SELECT job_id FROM job WHERE state = 0 AND lane = ?1 AND not_before_us <= ?2 ORDER BY rank DESC, job_id LIMIT ?3)
-    RETURNING job_id, fence, attempts, lane, kind, session_id, key, rank, body";
+        SELECT job_id FROM job
+        WHERE state = 0 AND session_id = ?1 AND lane = ?2 AND kind = ?3 AND round = ?4 AND not_before_us <= ?5
+        ORDER BY job_id = ?9 DESC, job_id LIMIT ?6)
+    RETURNING job_id, fence, attempts, lane, kind, session_id, key, rank, due_us, round, body";
 
 const HEARTBEAT: &str =
     "UPDATE job SET lease_until_us = ?3 WHERE job_id = ?1 AND fence = ?2 AND state = 1";
@@ -42,9 +69,26 @@ const FAIL: &str = "
     SET state = ?3, not_before_us = ?4, ended_at_us = ?5, last_error = ?6, attempts = attempts - ?7, lease_until_us = NULL
     WHERE job_id = ?1 AND fence = ?2 AND state = 1";
 
-/// One writer at a time makes the count exact; several nodes will need the session's row locked first.
-const UNFINISHED: &str =
-    "SELECT count(*) FROM job WHERE session_id = ?1 AND lane = ?2 AND state IN (0, 1)";
+/// All that must end before a session's report: its own end, its transcript, its codings. One writer at a time makes the count
+/// exact; several nodes will need the session's row locked first.
+const UNFINISHED: &str = "
+    SELECT (SELECT count(*) FROM job
+            WHERE session_id = ?1 AND lane IN ('transcript', 'enrichment') AND state IN (0, 1))
+         + (SELECT count(*) FROM session WHERE session_id = ?1 AND finished_at_us IS NULL)";
+
+const SETTLE: &str = "
+    UPDATE job
+    SET state = f.value ->> 2, round = f.value ->> 3, not_before_us = f.value ->> 4, ended_at_us = f.value ->> 5,
+        last_error = f.value ->> 6, attempts = CASE WHEN (f.value ->> 2) = 0 THEN 0 ELSE attempts END, lease_until_us = NULL
+    FROM json_each(?1) AS f
+    WHERE job_id = f.value ->> 0 AND fence = f.value ->> 1 AND state = 1
+    RETURNING job_id";
+
+const REPLAY: &str = "
+    UPDATE job
+    SET state = 0, attempts = 0, round = 1, fence = fence + 1, not_before_us = ?3, ended_at_us = NULL
+    WHERE state = 3 AND (?1 IS NULL OR job_id = ?1) AND (?2 IS NULL OR lane = ?2)
+    RETURNING lane";
 
 const RELEASE: &str =
     "UPDATE job SET state = 0, lease_until_us = NULL WHERE state = 1 AND owner = ?1";
@@ -65,6 +109,15 @@ pub(super) async fn insert_job(
     job: &NewJob,
     at_us: i64,
 ) -> Result<(), StoreError> {
+    put_job(db, INSERT, job, at_us).await
+}
+
+async fn put_job(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    job: &NewJob,
+    at_us: i64,
+) -> Result<(), StoreError> {
     let id = job.session_id.as_str();
     let sessions: i64 = sqlx::query_scalar(SESSION_EXISTS)
         .bind(id)
@@ -73,12 +126,13 @@ pub(super) async fn insert_job(
     if sessions == 0 {
         return Err(StoreError::session_missing(&job.session_id));
     }
-    sqlx::query(INSERT)
+    sqlx::query(sql)
         .bind(job.lane.name())
         .bind(&job.kind)
         .bind(id)
         .bind(&job.key)
         .bind(job.rank)
+        .bind(job.due_us)
         .bind(at_us)
         .bind(to_bytes(&job.body))
         .execute(db)
@@ -95,12 +149,26 @@ impl Operation for ClaimJobs {
             .bind(self.at_us)
             .execute(&mut *db)
             .await?;
+        let (urgent, otherwise) = match self.take.order {
+            Order::Newest => (OVERDUE, NEWEST),
+            Order::Deadline => (IN_TIME, NEWEST),
+        };
+        let Some(first) = (match self.first(db, urgent).await? {
+            Some(first) => Some(first),
+            None => self.first(db, otherwise).await?,
+        }) else {
+            return Ok(Vec::new());
+        };
         let rows = sqlx::query(CLAIM)
+            .bind(&first.session_id)
             .bind(self.lane.name())
+            .bind(&first.kind)
+            .bind(int(first.round))
             .bind(self.at_us)
-            .bind(int(self.limit))
+            .bind(int(self.at_once(first.round)))
             .bind(self.lease_until_us)
             .bind(&self.owner)
+            .bind(first.job_id)
             .fetch_all(db)
             .await?;
         let mut leases = rows
@@ -108,8 +176,45 @@ impl Operation for ClaimJobs {
             .map(lease)
             .collect::<Result<Vec<Lease>, StoreError>>()?;
         // RETURNING gives rows in no order that could be relied upon.
-        leases.sort_by_key(|lease| (std::cmp::Reverse(lease.rank), lease.job_id));
+        leases.sort_by_key(|lease| lease.job_id);
         Ok(leases)
+    }
+}
+
+/// The job that goes first.
+struct First {
+    job_id: i64,
+    session_id: String,
+    kind: String,
+    round: u32,
+}
+
+impl ClaimJobs {
+    async fn first(
+        &self,
+        db: &mut SqliteConnection,
+        sql: &'static str,
+    ) -> Result<Option<First>, StoreError> {
+        let row = sqlx::query(sql)
+            .bind(self.lane.name())
+            .bind(self.at_us)
+            .fetch_optional(db)
+            .await?;
+        let first = |row: &SqliteRow| {
+            Ok(First {
+                job_id: col(row, "job_id")?,
+                session_id: col(row, "session_id")?,
+                kind: col(row, "kind")?,
+                round: natural(row, "round")?,
+            })
+        };
+        row.as_ref().map(first).transpose()
+    }
+
+    fn at_once(&self, round: u32) -> u32 {
+        let sizes = &self.take.at_once;
+        let index = (round.max(1) as usize - 1).min(sizes.len().saturating_sub(1));
+        sizes.get(index).copied().unwrap_or(1).max(1)
     }
 }
 
@@ -123,6 +228,8 @@ fn lease(row: &SqliteRow) -> Result<Lease, StoreError> {
         session_id: SessionId::from(col::<&str>(row, "session_id")?),
         key: col(row, "key")?,
         rank: col(row, "rank")?,
+        due_us: col(row, "due_us")?,
+        round: natural(row, "round")?,
         body: body(row)?,
     })
 }
@@ -157,27 +264,115 @@ impl Operation for CompleteJob {
         for job in &self.completion.jobs {
             insert_job(db, job, self.at_us).await?;
         }
-        insert_if_last(db, lease, self.completion.last.as_ref(), self.at_us).await
+        insert_if_last(db, self.completion.last.as_ref(), self.at_us).await
     }
 }
 
-/// Puts what follows the last job of a lane, if nothing of the lane is left for the session.
-async fn insert_if_last(
+/// Puts what follows the last job of a session, if nothing that it waits for is left.
+pub(super) async fn insert_if_last(
     db: &mut SqliteConnection,
-    lease: &Lease,
     last: Option<&NewJob>,
     at_us: i64,
 ) -> Result<(), StoreError> {
     let Some(job) = last else { return Ok(()) };
     let unfinished: i64 = sqlx::query_scalar(UNFINISHED)
-        .bind(lease.session_id.as_str())
-        .bind(lease.lane.name())
+        .bind(job.session_id.as_str())
         .fetch_one(&mut *db)
         .await?;
     if unfinished == 0 {
-        insert_job(db, job, at_us).await?;
+        put_job(db, INSERT_LAST, job, at_us).await?;
     }
     Ok(())
+}
+
+impl Operation for SettleJobs {
+    /// How many of the leases were still held.
+    type Out = usize;
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<usize, StoreError> {
+        let Some(first) = self.leases.first() else {
+            return Ok(0);
+        };
+        let id = &first.session_id;
+        insert_job_charges(db, first, &self.settlement.charges, self.at_us).await?;
+        let rows: Vec<Value> = self
+            .settlement
+            .fates
+            .iter()
+            .filter_map(|(job_id, fate)| self.fate_row(*job_id, fate))
+            .collect();
+        let held: Vec<i64> = sqlx::query_scalar(SETTLE)
+            .bind(Value::Array(rows).to_string())
+            .fetch_all(&mut *db)
+            .await?;
+        for (job_id, fate) in &self.settlement.fates {
+            if let (true, Fate::Done(Some(coding))) = (held.contains(job_id), fate) {
+                insert_coding(db, id, coding, self.at_us).await?;
+            }
+        }
+        insert_if_last(db, self.settlement.last.as_ref(), self.at_us).await?;
+        Ok(held.len())
+    }
+}
+
+impl SettleJobs {
+    /// A job's row in [`SETTLE`]; none for one that was not leased here.
+    fn fate_row(&self, job_id: i64, fate: &Fate) -> Option<Value> {
+        let lease = self.leases.iter().find(|lease| lease.job_id == job_id)?;
+        let (state, round, not_before_us, ended_at_us, error) = match fate {
+            Fate::Done(_) => (
+                JobState::Done,
+                lease.round,
+                self.at_us,
+                Some(self.at_us),
+                None,
+            ),
+            Fate::Again {
+                round,
+                not_before_us,
+                reason,
+            } => (JobState::Ready, *round, *not_before_us, None, Some(reason)),
+            Fate::Dead(reason) => (
+                JobState::Dead,
+                lease.round,
+                self.at_us,
+                Some(self.at_us),
+                Some(reason),
+            ),
+        };
+        let code = state.code();
+        Some(json!([
+            job_id,
+            lease.fence,
+            code,
+            round,
+            not_before_us,
+            ended_at_us,
+            error
+        ]))
+    }
+}
+
+impl Operation for ReplayJobs {
+    /// The lanes of the jobs that were put back, one for each.
+    type Out = Vec<Lane>;
+
+    async fn apply(&self, db: &mut SqliteConnection) -> Result<Vec<Lane>, StoreError> {
+        let (job_id, lane) = match self.which {
+            Replay::Job(job_id) => (Some(job_id), None),
+            Replay::Lane(lane) => (None, Some(lane.name())),
+            Replay::All => (None, None),
+        };
+        let rows = sqlx::query(REPLAY)
+            .bind(job_id)
+            .bind(lane)
+            .bind(self.at_us)
+            .fetch_all(db)
+            .await?;
+        rows.iter()
+            .map(|row| named(row, "lane", Lane::from_name))
+            .collect()
+    }
 }
 
 impl Operation for GiveUpJob {
@@ -195,7 +390,7 @@ impl Operation for GiveUpJob {
             .execute(&mut *db)
             .await?;
         held(failed.rows_affected(), self.lease.job_id)?;
-        insert_if_last(db, &self.lease, self.last.as_ref(), self.at_us).await
+        insert_if_last(db, self.last.as_ref(), self.at_us).await
     }
 }
 

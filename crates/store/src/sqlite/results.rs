@@ -1,21 +1,18 @@
 //! What a job brought forth, written in the transaction of its completion; and the limit on the database's size.
 
+use engine::cost::Charge;
 use engine::ids::SessionId;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Operation;
 use super::codec::{from_bytes, int, to_bytes};
+use super::cut::put_cut;
 use super::journal::{ChargedFor, insert_charges};
 use crate::error::StoreError;
 use crate::job::Lease;
 use crate::op::LimitPages;
-use crate::results::{Completion, NewCoding, NewSegment, RecordingRow};
-
-const INSERT_SEGMENT: &str = "
-    INSERT INTO segment (session_id, segment_no, turn, start_ms, end_ms, phase, language, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-    ON CONFLICT (session_id, segment_no) DO NOTHING";
+use crate::results::{Completion, NewCoding, RecordingRow};
 
 const SEGMENT_BODY: &str = "SELECT body FROM segment WHERE session_id = ?1 AND segment_no = ?2";
 
@@ -45,8 +42,8 @@ pub(super) async fn insert_results(
     at_us: i64,
 ) -> Result<(), StoreError> {
     let id = &lease.session_id;
-    for segment in &completion.segments {
-        insert_segment(db, id, segment).await?;
+    if let Some(cut) = &completion.cut {
+        put_cut(db, id, cut, at_us).await?;
     }
     for coding in &completion.codings {
         insert_coding(db, id, coding, at_us).await?;
@@ -62,48 +59,33 @@ pub(super) async fn insert_results(
     if let Some(recording) = &completion.recording {
         put_recording(db, id, recording).await?;
     }
-    if !completion.charges.is_empty() {
-        insert_charges(
-            db,
-            id,
-            at_us,
-            &completion.charges,
-            ChargedFor::Job(lease.job_id),
-        )
-        .await?;
-        let sum = completion
-            .charges
-            .iter()
-            .fold(0_i64, |sum, charge| sum.saturating_add(charge.cost.0));
-        sqlx::query(ADD_COST)
-            .bind(id.as_str())
-            .bind(sum)
-            .execute(db)
-            .await?;
-    }
-    Ok(())
+    insert_job_charges(db, lease, &completion.charges, at_us).await
 }
 
-async fn insert_segment(
+/// What a job cost, in the ledger and in the session's sum.
+pub(super) async fn insert_job_charges(
     db: &mut SqliteConnection,
-    id: &SessionId,
-    segment: &NewSegment,
+    lease: &Lease,
+    charges: &[Charge],
+    at_us: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(INSERT_SEGMENT)
+    if charges.is_empty() {
+        return Ok(());
+    }
+    let id = &lease.session_id;
+    insert_charges(db, id, at_us, charges, ChargedFor::Job(lease.job_id)).await?;
+    let sum = charges
+        .iter()
+        .fold(0_i64, |sum, charge| sum.saturating_add(charge.cost.0));
+    sqlx::query(ADD_COST)
         .bind(id.as_str())
-        .bind(int(segment.segment_no))
-        .bind(int(segment.turn.0))
-        .bind(int(segment.start_ms))
-        .bind(int(segment.end_ms))
-        .bind(segment.phase.as_str())
-        .bind(&segment.language)
-        .bind(to_bytes(&json!({"text": segment.text})))
+        .bind(sum)
         .execute(db)
         .await?;
     Ok(())
 }
 
-async fn insert_coding(
+pub(super) async fn insert_coding(
     db: &mut SqliteConnection,
     id: &SessionId,
     new: &NewCoding,

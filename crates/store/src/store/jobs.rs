@@ -1,5 +1,6 @@
 //! Durable work and its results.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::ids::SessionId;
@@ -7,11 +8,14 @@ use serde_json::Value;
 
 use super::Store;
 use crate::error::StoreError;
-use crate::job::{JobFilter, JobRow, Lane, Lease, NewJob, Retry};
-use crate::op::{
-    Attempt, ClaimJobs, CompleteJob, Enqueue, FailJob, GiveUpJob, Heartbeat, ReleaseLeases,
+use crate::job::{
+    Fate, JobFilter, JobRow, Lane, LaneDepth, Lease, NewJob, Replay, Retry, Settlement, Take,
 };
-use crate::results::{Completion, SegmentRow};
+use crate::op::{
+    Attempt, ClaimJobs, CompleteJob, CutTranscript, Enqueue, FailJob, GiveUpJob, Heartbeat,
+    ReleaseLeases, ReplayJobs, SettleJobs,
+};
+use crate::results::{Completion, Cut, SegmentRow};
 
 /// Longest text of an error that is kept with a job, in characters: enough for a vendor's message, not for its HTML page.
 const ERROR_MAX: usize = 2_000;
@@ -31,30 +35,24 @@ impl Store {
         Ok(())
     }
 
-    /// Leases up to `limit` jobs of a lane: greatest rank first, then the oldest. Jobs whose lease ran out are among them.
+    /// Leases the job of a lane that is first in the order, and those of its session, kind and round that may share its call
+    /// with it, oldest first. Jobs whose lease ran out are among them. Empty if nothing waits.
     ///
     /// # Errors
     /// As for any write.
-    pub async fn claim(
-        &self,
-        lane: Lane,
-        limit: u32,
-        lease: Duration,
-    ) -> Result<Vec<Lease>, StoreError> {
+    pub async fn claim(&self, lane: Lane, take: &Take) -> Result<Vec<Lease>, StoreError> {
         let at_us = self.now_us();
-        let lease_until_us = after(at_us, lease);
-        let owner = self.shared.node.clone();
         let leases = self
             .write(ClaimJobs {
                 lane,
-                limit,
-                owner,
-                lease_until_us,
+                take: take.clone(),
+                owner: self.shared.node.clone(),
+                lease_until_us: after(at_us, take.lease),
                 at_us,
             })
             .await?;
-        // A wake-up reaches one worker; if there may be more than it took, it passes the word on.
-        if leases.len() >= limit as usize {
+        // A wake-up reaches one worker; as there may be more than it took, it passes the word on.
+        if !leases.is_empty() {
             self.wake_of(lane).notify_one();
         }
         Ok(leases)
@@ -82,14 +80,92 @@ impl Store {
     pub async fn complete(&self, lease: &Lease, completion: Completion) -> Result<(), StoreError> {
         let mut jobs = completion.jobs.clone();
         jobs.extend(completion.last.clone());
+        let cut = completion.cut.is_some();
         self.write(CompleteJob {
             lease: lease.clone(),
             completion,
             at_us: self.now_us(),
         })
         .await?;
+        if cut {
+            self.wake_of(Lane::Enrichment).notify_one();
+        }
         self.wake(&jobs);
         Ok(())
+    }
+
+    /// Writes what became of jobs that shared a call, and what the call cost; says how many of the leases were still held.
+    /// What became of the others is not kept, but for the cost: it was paid.
+    ///
+    /// # Errors
+    /// As for [`complete`](Store::complete), but for `Fenced`.
+    pub async fn settle(
+        &self,
+        leases: &[Lease],
+        settlement: Settlement,
+    ) -> Result<usize, StoreError> {
+        let lane = leases.first().map(|lease| lease.lane);
+        let again = settlement
+            .fates
+            .iter()
+            .any(|(_, fate)| matches!(fate, Fate::Again { .. }));
+        let last: Vec<NewJob> = settlement.last.iter().cloned().collect();
+        let held = self
+            .write(SettleJobs {
+                leases: leases.to_vec(),
+                settlement,
+                at_us: self.now_us(),
+            })
+            .await?;
+        if let Some(lane) = lane.filter(|_| again) {
+            self.wake_of(lane).notify_one();
+        }
+        self.wake(&last);
+        Ok(held)
+    }
+
+    /// Cuts the transcript of a session that still runs, and puts a job for each segment; says how many are new or changed.
+    /// Nothing happens to a session that is finished: its transcript is cut as a whole.
+    ///
+    /// # Errors
+    /// `NotFound`; else as for any write.
+    pub async fn cut_transcript(&self, id: &SessionId, cut: Cut) -> Result<usize, StoreError> {
+        let count = self
+            .write(CutTranscript {
+                session_id: id.clone(),
+                cut,
+                at_us: self.now_us(),
+            })
+            .await?;
+        if count > 0 {
+            self.wake_of(Lane::Enrichment).notify_one();
+        }
+        Ok(count)
+    }
+
+    /// Puts dead letters back, as if they had never been tried; says how many.
+    ///
+    /// # Errors
+    /// As for any write.
+    pub async fn replay(&self, which: Replay) -> Result<u64, StoreError> {
+        let lanes = self
+            .write(ReplayJobs {
+                which,
+                at_us: self.now_us(),
+            })
+            .await?;
+        for lane in Lane::ALL.into_iter().filter(|lane| lanes.contains(lane)) {
+            self.wake_of(lane).notify_one();
+        }
+        Ok(lanes.len() as u64)
+    }
+
+    /// How much waits in each lane.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn depths(&self) -> Result<BTreeMap<Lane, LaneDepth>, StoreError> {
+        self.shared.reader.depths().await
     }
 
     /// Gives a job back for a later attempt, or up. `costs_attempt` is false for what is nobody's fault, such as a

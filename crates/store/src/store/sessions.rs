@@ -103,6 +103,14 @@ impl Store {
         self.shared.reader.unfinished_sessions().await
     }
 
+    /// Running sessions in which the participant took at least that many turns that are in no segment yet.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn sessions_to_cut(&self, least: u32) -> Result<Vec<SessionRow>, StoreError> {
+        self.shared.reader.sessions_to_cut(least).await
+    }
+
     /// Records whether the participant takes part, and which text was decided about. The same decision again changes
     /// nothing. A no ends the session with outcome `no_consent`.
     ///

@@ -8,11 +8,17 @@ use engine::ids::{SessionId, TurnNo};
 use engine::journal::{Entry, MoveCause, Outcome, Turn, TurnEnding};
 use engine::link::Speaker;
 use serde_json::json;
-use store::{Clock, Lane, Length, ManualClock, NewJob, NewSession, NewStudy, Store, StoreConfig};
+use store::{
+    Clock, Lane, Lease, Length, ManualClock, NEVER_DUE, NewJob, NewSession, NewStudy, Store,
+    StoreConfig, Take,
+};
 use tempfile::TempDir;
 
 /// When tests begin: 2026-11-23 00:00:00 UTC.
 pub(crate) const START_US: i64 = 1_795_392_000_000_000;
+
+/// How long leases last.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// A store, its folder and its clock.
 pub(crate) struct Bench {
@@ -58,6 +64,27 @@ impl Bench {
             .await
             .unwrap();
         id
+    }
+
+    /// A session that is over.
+    pub(crate) async fn finished(&self, number: u8) -> SessionId {
+        let id = self.session(number).await;
+        let epoch = self.store.claim_session(&id, "n").await.unwrap();
+        let entries = vec![begin(), ended()];
+        self.store
+            .finish_session(&id, epoch, entries, vec![])
+            .await
+            .unwrap();
+        id
+    }
+
+    /// Takes up to `count` jobs, one by one, newest first.
+    pub(crate) async fn claim(&self, lane: Lane, count: usize) -> Vec<Lease> {
+        let mut leases = Vec::new();
+        for _ in 0..count {
+            leases.extend(self.store.claim(lane, &Take::one(LEASE)).await.unwrap());
+        }
+        leases
     }
 
     /// The kinds of a session's journal, in order; and that its numbers have no gap.
@@ -155,6 +182,7 @@ pub(crate) fn job(id: &SessionId, key: &str, rank: i64) -> NewJob {
         session_id: id.clone(),
         key: key.to_owned(),
         rank,
+        due_us: NEVER_DUE,
         body: json!({"from": 1, "to": 10}),
     }
 }

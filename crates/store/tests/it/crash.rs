@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::ids::SessionId;
-use store::{Completion, Lane, ManualClock, Store};
+use store::{Completion, Lane, ManualClock, Store, Take};
 use tempfile::TempDir;
 
 use crate::bench::{START_US, begin, config, job, new_session, study, turn};
@@ -36,7 +36,7 @@ fn what_was_acknowledged_survives_a_crash_and_leased_work_is_done_by_the_next_li
             .unwrap();
         store.enqueue(vec![job(&id, "a", 1)]).await.unwrap();
         store
-            .claim(Lane::Enrichment, 1, Duration::from_secs(600))
+            .claim(Lane::Enrichment, &Take::one(Duration::from_secs(600)))
             .await
             .unwrap()
             .pop()
@@ -55,7 +55,7 @@ fn what_was_acknowledged_survives_a_crash_and_leased_work_is_done_by_the_next_li
         );
         assert_eq!(store.release_own_leases("node").await.unwrap(), 1);
         let again = store
-            .claim(Lane::Enrichment, 1, Duration::from_secs(600))
+            .claim(Lane::Enrichment, &Take::one(Duration::from_secs(600)))
             .await
             .unwrap()
             .pop()

@@ -5,17 +5,10 @@ use std::time::Duration;
 use engine::cost::Component;
 use store::{Completion, JobFilter, JobState, Lane, Lease, ReportState, Retry, StoreError};
 
-use crate::bench::{Bench, START_US, charge, job};
-
-const LEASE: Duration = Duration::from_secs(30);
+use crate::bench::{Bench, LEASE, START_US, charge, job};
 
 async fn claim_one(bench: &Bench) -> Option<Lease> {
-    bench
-        .store
-        .claim(Lane::Enrichment, 1, LEASE)
-        .await
-        .unwrap()
-        .pop()
+    bench.claim(Lane::Enrichment, 1).await.pop()
 }
 
 #[tokio::test]
@@ -29,8 +22,8 @@ async fn the_newest_finished_session_goes_first_and_each_job_goes_once() {
         job(&old, "b", 10),
     ];
     bench.store.enqueue(jobs).await.unwrap();
-    let first = bench.store.claim(Lane::Enrichment, 3, LEASE).await.unwrap();
-    let rest = bench.store.claim(Lane::Enrichment, 3, LEASE).await.unwrap();
+    let first = bench.claim(Lane::Enrichment, 3).await;
+    let rest = bench.claim(Lane::Enrichment, 3).await;
     let order: Vec<_> = first
         .iter()
         .chain(&rest)
@@ -39,7 +32,7 @@ async fn the_newest_finished_session_goes_first_and_each_job_goes_once() {
     assert_eq!(order, [(20, "a"), (20, "b"), (10, "a"), (10, "b")]);
     assert_eq!(claim_one(&bench).await, None);
     assert_eq!(
-        bench.store.claim(Lane::Recording, 3, LEASE).await.unwrap(),
+        bench.claim(Lane::Recording, 3).await,
         [],
         "another lane has work of its own"
     );
@@ -263,7 +256,7 @@ async fn a_completion_puts_the_jobs_that_follow_and_wakes_their_lane() {
         .await
         .unwrap();
     waiter.await.unwrap();
-    let next = bench.store.claim(Lane::Analysis, 5, LEASE).await.unwrap();
+    let next = bench.claim(Lane::Analysis, 5).await;
     assert_eq!(next[0].kind, "report");
     let done = bench
         .store
@@ -280,9 +273,9 @@ async fn a_completion_puts_the_jobs_that_follow_and_wakes_their_lane() {
 }
 
 #[tokio::test]
-async fn whichever_job_of_a_lane_ends_last_puts_what_follows_done_or_given_up() {
+async fn whichever_job_of_a_finished_session_ends_last_puts_what_follows_done_or_given_up() {
     let bench = Bench::new().await;
-    let (id, other) = (bench.session(1).await, bench.session(2).await);
+    let (id, other) = (bench.finished(1).await, bench.session(2).await);
     let mut report = job(&id, "", 5);
     report.lane = Lane::Analysis;
     report.kind = "report".to_owned();
@@ -295,18 +288,11 @@ async fn whichever_job_of_a_lane_ends_last_puts_what_follows_done_or_given_up() 
         .enqueue(vec![job(&other, "z", 1)])
         .await
         .unwrap();
-    let leases = bench.store.claim(Lane::Enrichment, 3, LEASE).await.unwrap();
+    let leases = bench.claim(Lane::Enrichment, 3).await;
     let [a, b, c] = &leases[..] else {
         panic!("{leases:?}")
     };
-    let reports = async || {
-        bench
-            .store
-            .claim(Lane::Analysis, 5, LEASE)
-            .await
-            .unwrap()
-            .len()
-    };
+    let reports = async || bench.claim(Lane::Analysis, 5).await.len();
     let follow_up = Completion {
         jobs: vec![job(&id, "d", 2)],
         last: last(),

@@ -16,3 +16,5 @@ mod opening;
 mod recordings;
 mod results;
 mod sessions;
+mod walk;
+mod work;

@@ -1,13 +1,11 @@
 //! What a completion brings, all of it or nothing.
 
-use std::time::Duration;
-
 use engine::cost::Component;
 use engine::ids::{SessionId, TurnNo};
 use serde_json::json;
 use store::{
-    CodingRow, Completion, Lane, Lease, NewCoding, NewSegment, Peaks, QuoteSpan, RecordingRow,
-    ReportState, Sentiment, StoreError,
+    CodingRow, Completion, Cut, Extent, Lane, Lease, NEVER_DUE, NewCoding, NewSegment, Peaks,
+    QuoteSpan, RecordingRow, ReportState, Sentiment, StoreError,
 };
 
 use crate::bench::{Bench, charge, job};
@@ -18,13 +16,7 @@ const WORDS: &str = "Größe zählt";
 async fn leased(bench: &Bench, key: &str) -> (SessionId, Lease) {
     let id = SessionId::from("S001");
     bench.store.enqueue(vec![job(&id, key, 1)]).await.unwrap();
-    let lease = bench
-        .store
-        .claim(Lane::Enrichment, 1, Duration::from_secs(30))
-        .await
-        .unwrap()
-        .pop()
-        .unwrap();
+    let lease = bench.claim(Lane::Enrichment, 1).await.pop().unwrap();
     (id, lease)
 }
 
@@ -38,6 +30,16 @@ fn segment(segment_no: u32, text: &str) -> NewSegment {
         phase: "warmup".into(),
         language: "de".to_owned(),
     }
+}
+
+fn cut(segments: Vec<NewSegment>) -> Option<Cut> {
+    Some(Cut {
+        segments,
+        extent: Extent::All,
+        kind: "code".to_owned(),
+        rank: 1,
+        due_us: NEVER_DUE,
+    })
 }
 
 fn coding(segment_no: u32, model: &str, quote: Option<QuoteSpan>) -> NewCoding {
@@ -67,7 +69,7 @@ async fn segments_codings_and_quotes_come_back_as_they_were_given() {
     bench.session(1).await;
     let (id, lease) = leased(&bench, "a").await;
     let completion = Completion {
-        segments: vec![segment(1, WORDS), segment(2, "")],
+        cut: cut(vec![segment(1, WORDS), segment(2, "")]),
         codings: vec![coding(1, "m", quote(6, 11, "zählt"))],
         report: Some(json!({"summary": "short"})),
         charges: vec![charge(Component::EnrichmentIn, 900, 45)],
@@ -131,7 +133,7 @@ async fn a_quote_that_is_not_in_its_segment_refuses_the_whole_completion() {
     ];
     for quote in invented {
         let completion = Completion {
-            segments: vec![segment(1, WORDS)],
+            cut: cut(vec![segment(1, WORDS)]),
             codings: vec![coding(1, "m", quote.clone())],
             charges: vec![charge(Component::EnrichmentIn, 1, 1)],
             ..Completion::default()
@@ -158,7 +160,7 @@ async fn the_latest_way_of_coding_is_shown_and_the_same_way_keeps_its_first_resu
     let (id, lease) = leased(&bench, "a").await;
     let segments = vec![segment(1, WORDS)];
     let first = Completion {
-        segments,
+        cut: cut(segments),
         codings: vec![coding(1, "old", None)],
         ..Completion::default()
     };

@@ -71,6 +71,14 @@ const SESSIONS: &str = session_rows!(
 const UNFINISHED: &str =
     session_rows!("WHERE s.finished_at_us IS NULL AND s.state <> 'invited' ORDER BY s.session_id");
 
+/// Participant turns are more by ?1 than those that are cut.
+const TO_CUT: &str = session_rows!(
+    "WHERE s.finished_at_us IS NULL AND s.state <> 'invited'
+       AND (SELECT count(*) FROM turn t WHERE t.session_id = s.session_id AND t.speaker = 'participant')
+         >= ?1 + (SELECT count(DISTINCT g.turn) FROM segment g WHERE g.session_id = s.session_id)
+     ORDER BY s.created_at_us, s.session_id"
+);
+
 const JOURNAL: &str =
     "SELECT seq, at_us, kind, body FROM journal WHERE session_id = ?1 ORDER BY seq";
 
@@ -150,6 +158,16 @@ impl Reader {
 
     pub(crate) async fn unfinished_sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
         sqlx::query(UNFINISHED)
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(session_row)
+            .collect()
+    }
+
+    pub(crate) async fn sessions_to_cut(&self, least: u32) -> Result<Vec<SessionRow>, StoreError> {
+        sqlx::query(TO_CUT)
+            .bind(i64::from(least))
             .fetch_all(&self.pool)
             .await?
             .iter()
