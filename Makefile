@@ -33,8 +33,9 @@ demo: build ## Run one whole interview with the simulator, then keep serving (ON
 
 test: setup web test-rust test-web e2e ## All tests: Rust, web pages, and a real browser against the real server
 
+# Stories over real sockets mostly wait: a server's test takes a tenth of a core, so more of them run than there are cores.
 test-rust: setup web
-	cargo test --locked --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} cargo test --locked --workspace
 
 test-web: web/node_modules
 	npm --prefix web test

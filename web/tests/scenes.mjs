@@ -190,6 +190,7 @@ SCENES.push(
   scene("console-working", `/console/sessions/01JD0B2WORK00000000000000C${CONSOLE}`, (page) =>
     by(page, "report-pending").waitFor(),
   ),
+  scene("console-work", `/console/work${CONSOLE}`, (page) => by(page, "dead-letter").first().waitFor()),
   scene("console-unauthorised", "/console#token=wrong", (page) => by(page, "problem").waitFor()),
   scene("console-unknown", `/console/sessions/nothing${CONSOLE}`, (page) => by(page, "problem").waitFor()),
 );

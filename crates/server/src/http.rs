@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod events;
 mod grant;
+mod jobs;
 mod limit;
 mod participation;
 mod probes;
@@ -56,6 +57,10 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::journal))
         .routes(routes!(sessions::waveform))
         .routes(routes!(sessions::end))
+        .routes(routes!(jobs::lanes))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::replay_all))
+        .routes(routes!(jobs::replay_one))
 }
 
 /// The OpenAPI document as JSON, the same for every running server.

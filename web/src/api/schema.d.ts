@@ -60,6 +60,259 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Jobs, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `next_before` of the page before. */
+                    before?: number;
+                    /** @description Only in this lane: recording, transcript, enrichment or analysis. */
+                    lane?: string;
+                    /** @description 1 to 200; 50 if absent. */
+                    limit?: number;
+                    /** @description Only of this session. */
+                    session_id?: string;
+                    /** @description Only in this state: ready, leased, done or dead. */
+                    state?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JobsBody"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put one dead letter back. `replayed` is 0 if it is none (any more). */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ReplayedBody"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put all dead letters back, or those of one lane. They run as if they had never been tried. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ReplayBody"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ReplayedBody"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lanes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What waits in each lane. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LanesBody"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/participation": {
         parameters: {
             query?: never;
@@ -1395,6 +1648,49 @@ export interface components {
         CreatedSessionsBody: {
             sessions: components["schemas"]["CreatedSession"][];
         };
+        /** @description `{jobs, next_before}`. */
+        JobsBody: {
+            jobs: components["schemas"]["JobView"][];
+            /**
+             * Format: int64
+             * @description For the next page; null on the last.
+             */
+            next_before?: number | null;
+        };
+        /** @description One job. */
+        JobView: {
+            /**
+             * Format: int32
+             * @description Attempts that count.
+             */
+            attempts: number;
+            /** @description When it was put. */
+            created_at: string;
+            /** @description When it was done or given up. */
+            ended_at?: string | null;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description The segment, in enrichment. */
+            key: string;
+            /** @description What is to be done. */
+            kind: string;
+            /** @description Its lane. */
+            lane: string;
+            /** @description What went wrong last. */
+            last_error?: string | null;
+            /**
+             * Format: int32
+             * @description How often it is asked.
+             */
+            round: number;
+            /** @description For which session. */
+            session_id: string;
+            /** @description ready, leased, done or dead. */
+            state: string;
+        };
         /** @description `{entries}`. */
         JournalBody: {
             entries: components["schemas"]["JournalEntry"][];
@@ -1406,6 +1702,32 @@ export interface components {
             kind: string;
             /** Format: int64 */
             seq: number;
+        };
+        /** @description `{lanes}`. */
+        LanesBody: {
+            lanes: components["schemas"]["LaneView"][];
+        };
+        /** @description What waits in a lane. */
+        LaneView: {
+            /**
+             * Format: int64
+             * @description Dead letters: given up, for a person to look at.
+             */
+            dead: number;
+            /** @description recording, transcript, enrichment or analysis. */
+            lane: string;
+            /**
+             * Format: int64
+             * @description Jobs that a worker has.
+             */
+            leased: number;
+            /** @description When the oldest that is not done was put; null if there is none. */
+            oldest_at?: string | null;
+            /**
+             * Format: int64
+             * @description Jobs that wait for a worker. In enrichment a job is a segment.
+             */
+            ready: number;
         };
         /** @description One mistake, or one warning, in a configuration or study file. */
         Mistake: {
@@ -1506,6 +1828,19 @@ export interface components {
             bytes: number;
             /** Format: int64 */
             duration_ms: number;
+        };
+        /** @description Which dead letters to put back. */
+        ReplayBody: {
+            /** @description All of this lane; all of every lane if absent. */
+            lane?: string | null;
+        };
+        /** @description `{replayed}`. */
+        ReplayedBody: {
+            /**
+             * Format: int64
+             * @description How many dead letters were put back.
+             */
+            replayed: number;
         };
         /** @description What came of one interview. */
         Report: {

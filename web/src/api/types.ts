@@ -15,3 +15,6 @@ export type Report = Answer<"/api/v1/sessions/{id}/report", "get">["report"];
 export type Costs = Answer<"/api/v1/sessions/{id}/costs", "get">["costs"];
 export type JournalEntry = Answer<"/api/v1/sessions/{id}/journal", "get">["entries"][number];
 export type Waveform = Answer<"/api/v1/sessions/{id}/waveform", "get">["waveform"];
+export type Lane = Answer<"/api/v1/lanes", "get">["lanes"][number];
+export type Jobs = Answer<"/api/v1/jobs", "get">;
+export type Job = Jobs["jobs"][number];

@@ -11,6 +11,7 @@ import { SessionsPage } from "./pages/Sessions";
 import { SignIn } from "./pages/SignIn";
 import { StudiesPage } from "./pages/Studies";
 import { StudyPage } from "./pages/Study";
+import { WorkPage } from "./pages/Work";
 import { Empty } from "./parts";
 import { Link, paths, routeOf, useLocation, type Route } from "./router";
 import { forgetToken, keepToken, takeToken } from "./token";
@@ -72,6 +73,9 @@ function TopBar({ route, onLeave }: { route: Route; onLeave: () => void }) {
         <Link to={paths.sessions} current={route.page === "sessions" || route.page === "session"} testId="nav-sessions">
           Sessions
         </Link>
+        <Link to={paths.work} current={route.page === "work"} testId="nav-work">
+          Work
+        </Link>
       </nav>
       <Updates />
       <button type="button" className="button quiet small" onClick={onLeave}>
@@ -102,6 +106,8 @@ function Routed({ route }: { route: Route }) {
       return <SessionsPage />;
     case "session":
       return <SessionPage key={route.id} id={route.id} />;
+    case "work":
+      return <WorkPage />;
     case "unknown":
       return (
         <Empty title="There is no such page">

@@ -4,7 +4,9 @@ import { Client, type Options } from "../api/client";
 import type {
   Costs,
   CreatedSession,
+  Jobs,
   JournalEntry,
+  Lane,
   Report,
   SessionDetail,
   SessionSummary,
@@ -95,6 +97,22 @@ export class ConsoleApi {
 
   async endSession(id: string): Promise<void> {
     await this.#client.post("/api/v1/sessions/{id}/end", { path: { id } });
+  }
+
+  async lanes(signal: AbortSignal): Promise<Lane[]> {
+    return (await this.#client.get("/api/v1/lanes", { signal })).lanes;
+  }
+
+  /** A page of the jobs that were given up, newest first. */
+  async deadLetters(before: number | null, signal: AbortSignal): Promise<Jobs> {
+    const query = { state: "dead", limit: PAGE, ...(before === null ? {} : { before }) };
+    return this.#client.get("/api/v1/jobs", { query, signal });
+  }
+
+  /** Puts one dead letter back, or all; says how many that were. */
+  async replay(id: number | null): Promise<number> {
+    if (id === null) return (await this.#client.post("/api/v1/jobs/replay", { json: {} })).replayed;
+    return (await this.#client.post("/api/v1/jobs/{id}/replay", { path: { id } })).replayed;
   }
 
   events(signal: AbortSignal): Promise<Response> {

@@ -242,3 +242,33 @@ describe("helpers", () => {
     expect(journalLine({ kind: "new_kind", body: null })).toMatchObject({ title: "New kind" });
   });
 });
+
+describe("work after interviews", () => {
+  it("shows what was given up and why, and puts it back", async () => {
+    const table: Record<string, unknown> = {
+      "GET /lanes": { lanes: fixtures.lanes },
+      "GET /jobs": { jobs: fixtures.deadLetters.slice(0, 1), next_before: null },
+      "POST /jobs/812/replay": { replayed: 1 },
+    };
+    const { calls } = open("/console/work#token=x", table);
+    const row = await screen.findByTestId("dead-letter");
+    expect(row).toHaveTextContent("not answered, 4 times");
+    expect(screen.getByTestId("lane-enrichment")).toHaveTextContent(/1,240.*50.*2/);
+    table["GET /jobs"] = { jobs: [], next_before: null };
+    await userEvent.click(screen.getByRole("button", { name: "Put back: Coding of segment 8001" }));
+    expect(await screen.findByTestId("empty")).toHaveTextContent("Nothing was given up");
+    expect(screen.getByTestId("replayed")).toHaveTextContent("1 job was put back.");
+    expect(calls.map((call) => call.call)).toContain("POST /jobs/812/replay");
+  });
+
+  it("puts all of it back by one button", async () => {
+    const { calls } = open("/console/work#token=x", {
+      "GET /lanes": { lanes: fixtures.lanes },
+      "GET /jobs": { jobs: fixtures.deadLetters, next_before: null },
+      "POST /jobs/replay": { replayed: 2 },
+    });
+    await userEvent.click(await screen.findByTestId("replay-all"));
+    expect(await screen.findByText("2 jobs were put back.")).toBeVisible();
+    expect(calls.find((call) => call.call === "POST /jobs/replay")?.body).toBe("{}");
+  });
+});

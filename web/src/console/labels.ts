@@ -48,6 +48,22 @@ export function isLive(state: string): boolean {
   return state === "waiting" || state === "active" || state === "paused" || state === "closing";
 }
 
+/** What a job of the work after an interview is about. */
+export function jobLabel({ kind, key }: { kind: string; key: string }): string {
+  switch (kind) {
+    case "code":
+      return `Coding of segment ${key}`;
+    case "finish_recording":
+      return "Recording";
+    case "cut_transcript":
+      return "Transcript";
+    case "report":
+      return "Report";
+    default:
+      return key === "" ? words(kind) : `${words(kind)} ${key}`;
+  }
+}
+
 export function reportLabel(report: string): { label: string; tone: Tone } {
   switch (report) {
     case "ready":

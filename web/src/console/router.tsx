@@ -1,4 +1,4 @@
-/** A router for four pages: the path is the state. */
+/** A router for five pages: the path is the state. */
 
 import { useSyncExternalStore, type MouseEvent, type ReactNode } from "react";
 
@@ -7,6 +7,7 @@ export type Route =
   | { page: "study"; id: string }
   | { page: "sessions" }
   | { page: "session"; id: string }
+  | { page: "work" }
   | { page: "unknown" };
 
 /** Which page a path means. */
@@ -16,6 +17,7 @@ export function routeOf(path: string): Route {
   if (kind === undefined) return { page: "studies" };
   if (kind === "studies") return id === undefined ? { page: "studies" } : { page: "study", id: decode(id) };
   if (kind === "sessions") return id === undefined ? { page: "sessions" } : { page: "session", id: decode(id) };
+  if (kind === "work" && id === undefined) return { page: "work" };
   return { page: "unknown" };
 }
 
@@ -32,6 +34,7 @@ export const paths = {
   study: (id: string) => `/console/studies/${encodeURIComponent(id)}`,
   sessions: "/console/sessions",
   sessionsOf: (study: string) => `/console/sessions?study=${encodeURIComponent(study)}`,
+  work: "/console/work",
   session: (id: string) => `/console/sessions/${encodeURIComponent(id)}`,
 };
 

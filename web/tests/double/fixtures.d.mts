@@ -2,7 +2,9 @@
 
 import type {
   Costs,
+  Job,
   JournalEntry,
+  Lane,
   Participation,
   Report,
   SessionDetail,
@@ -24,3 +26,5 @@ export const costs: Costs;
 export const journal: JournalEntry[];
 export const waveform: Waveform;
 export function recording(): Uint8Array;
+export const lanes: Lane[];
+export const deadLetters: Job[];

@@ -480,3 +480,41 @@ export function recording() {
   }
   return out;
 }
+
+/** What waits after interviews. */
+export const lanes = [
+  { lane: "recording", ready: 2, leased: 1, dead: 0, oldest_at: "2026-11-22T10:58:55.250Z" },
+  { lane: "transcript", ready: 0, leased: 0, dead: 0, oldest_at: null },
+  { lane: "enrichment", ready: 1240, leased: 50, dead: 2, oldest_at: "2026-11-22T10:52:10.000Z" },
+  { lane: "analysis", ready: 0, leased: 1, dead: 0, oldest_at: "2026-11-22T11:01:00.000Z" },
+];
+
+/** What was given up. */
+export const deadLetters = [
+  {
+    id: 812,
+    lane: "enrichment",
+    kind: "code",
+    session_id: "01JD0B2DONE00000000000000B",
+    key: "8001",
+    state: "dead",
+    attempts: 1,
+    round: 4,
+    last_error: "not answered, 4 times",
+    created_at: "2026-11-22T10:52:10.000Z",
+    ended_at: "2026-11-22T10:53:41.000Z",
+  },
+  {
+    id: 790,
+    lane: "enrichment",
+    kind: "code",
+    session_id: "01JD0B2DONE00000000000000B",
+    key: "4001",
+    state: "dead",
+    attempts: 5,
+    round: 1,
+    last_error: "retryable: the endpoint failed or did not answer in time",
+    created_at: "2026-11-22T10:52:10.000Z",
+    ended_at: "2026-11-22T10:57:02.000Z",
+  },
+];

@@ -109,6 +109,12 @@ async function console_(double, path, url, request, response) {
     const study = fixtures.studyDetails[id];
     return study ? json(response, 200, { study }) : notFound(response, "study", id);
   }
+  if (kind === "lanes") return json(response, 200, { lanes: fixtures.lanes });
+  if (kind === "jobs") {
+    return request.method === "POST"
+      ? json(response, 200, { replayed: 1 })
+      : json(response, 200, { jobs: fixtures.deadLetters, next_before: null });
+  }
   if (kind === "events") {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     response.write(": open\n\n");

@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "participation", description = "What a participant's page does, with the link's secret as bearer token."),
         (name = "studies", description = "Protocols, with the console token."),
         (name = "sessions", description = "Interviews and what came of them, with the console token."),
+        (name = "jobs", description = "The work after an interview and its dead letters, with the console token."),
     )
 )]
 pub(super) struct Document;

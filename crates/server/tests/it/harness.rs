@@ -15,7 +15,8 @@ use server::secrets;
 use server::session::{OfferRefusal, Start, Way};
 use sim::provider::SimConfig;
 use store::{
-    Clock, JournalRow, Length, ManualClock, NewSession, NewStudy, ReportState, SessionRow,
+    Clock, JournalRow, Length, ManualClock, NewSession, NewStudy, RecordingRow, ReportState,
+    SessionRow,
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UdpSocket};
@@ -204,6 +205,14 @@ impl House {
     /// Waits for the session's report.
     pub(crate) async fn until_report(&self, id: &SessionId) {
         crate::finished::until_report(self.app(), id, ReportState::Ready).await;
+    }
+
+    /// Waits for the session's recording, whose lane is its own.
+    pub(crate) async fn until_recording(&self, id: &SessionId) -> RecordingRow {
+        let store = &self.app().store;
+        let kept = async || store.recording(id).await.unwrap();
+        crate::finished::until(self.app(), "the recording", async || kept().await.is_some()).await;
+        kept().await.expect("it was there")
     }
 
     /// All tasks of all sessions are gone.

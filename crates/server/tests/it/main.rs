@@ -13,4 +13,5 @@ mod relay;
 mod returning;
 mod session_faults;
 mod session_story;
+mod streaming;
 mod work;

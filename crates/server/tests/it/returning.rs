@@ -80,7 +80,7 @@ async fn an_interview_survives_a_deploy() {
     let numbers: Vec<u32> = chunks.iter().map(|chunk| chunk.no).collect();
     assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "{numbers:?}");
     house.until_report(&id).await;
-    let recording = house.app().store.recording(&id).await.unwrap().unwrap();
+    let recording = house.until_recording(&id).await;
     let last_ms = turns.iter().map(|turn| turn.end_ms).max().unwrap();
     assert!(
         recording.duration_ms + 50 >= last_ms,

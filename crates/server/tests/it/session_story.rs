@@ -59,7 +59,7 @@ async fn a_participant_is_interviewed_from_link_to_report() {
         "{row:?}"
     );
     house.until_report(&id).await;
-    let recording = store.recording(&id).await.unwrap().unwrap();
+    let recording = house.until_recording(&id).await;
     let length_ms = row.duration_ms.unwrap();
     assert!(
         recording.duration_ms.abs_diff(length_ms) < 3_000,

@@ -15,18 +15,18 @@ use sim::provider::{HttpFault, Keys, SimConfig};
 use store::{JobState, Lane, ReportState, Store, StoreConfig, Take};
 
 use crate::finished::{
-    ANSWERS, ChatEndpoint, Reply, TOKENS_IN, TOKENS_OUT, begin, end, finish, good, is_summary,
-    jobs, keys, recording, segments, until, until_report,
+    ANSWERS, ChatEndpoint, Reply, TOKENS_IN, TOKENS_OUT, finish, good, is_summary, jobs, keys,
+    recording, segments, until, until_report,
 };
 use crate::harness::{House, config, house, house_with};
 
-async fn report(app: &App, id: &SessionId) -> Report {
+pub(crate) async fn report(app: &App, id: &SessionId) -> Report {
     let value = app.store.report(id).await.unwrap().unwrap();
     serde_json::from_value(value).unwrap()
 }
 
 /// A server whose transcripts are coded by this endpoint.
-async fn house_of(endpoint: &ChatEndpoint) -> House {
+pub(crate) async fn house_of(endpoint: &ChatEndpoint) -> House {
     let url = endpoint.url.clone();
     house_with(SimConfig::instant(), |config| {
         config.enrichment.base_url = url;
@@ -76,7 +76,7 @@ async fn an_ended_session_becomes_a_recording_codings_and_one_report() {
     assert_eq!(report.figures.response_latency_p95_ms, Some(640));
     assert_eq!(report.method.model, "gpt-6-luna");
 
-    let kept = app.store.recording(&id).await.unwrap().unwrap();
+    let kept = house.until_recording(&id).await;
     assert!((5_900..=6_200).contains(&kept.duration_ms), "{kept:?}");
     let (ogg, total) = app.store.get_object(&kept.object, None).await.unwrap();
     assert_eq!((ogg.len() as u64, total), (kept.bytes, kept.bytes));
@@ -476,67 +476,5 @@ async fn a_recording_that_cannot_be_kept_does_not_hold_up_the_report_and_comes_l
         app.store.recording(&id).await.unwrap().is_some()
     })
     .await;
-    house.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_is_never_right_is_a_dead_letter_and_a_replay_of_it_mends_the_report() {
-    let mended = Arc::new(AtomicBool::new(false));
-    let right = Arc::clone(&mended);
-    let endpoint = ChatEndpoint::serve(0, move |_, body| {
-        if is_summary(body) || right.load(Ordering::Relaxed) {
-            return good(body, None);
-        }
-        Reply::Content("{}".to_owned())
-    })
-    .await;
-    let house = house_of(&endpoint).await;
-    let app = house.app();
-    let (id, _) = house.invite().await;
-    finish(app, &id, &ANSWERS, Vec::new()).await;
-    until_report(app, &id, ReportState::Ready).await;
-    assert_eq!(report(app, &id).await.sentiment.uncoded, 3);
-    let dead: Vec<_> = jobs(app)
-        .await
-        .into_iter()
-        .filter(|job| job.state == JobState::Dead)
-        .collect();
-    assert_eq!(dead.len(), 3);
-    assert_eq!(dead[0].last_error.as_deref(), Some("not answered, 4 times"));
-
-    mended.store(true, Ordering::Relaxed);
-    assert_eq!(app.store.replay(store::Replay::All).await.unwrap(), 3);
-    until(app, "the mended report", async || {
-        report(app, &id).await.sentiment.mixed == 3
-    })
-    .await;
-    house.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_said_is_coded_while_the_interview_runs_and_only_the_tail_is_left_at_its_end() {
-    let endpoint = ChatEndpoint::serve(0, |_, body| good(body, None)).await;
-    let house = house_of(&endpoint).await;
-    let app = house.app();
-    let (id, _) = house.invite().await;
-    let epoch = begin(app, &id, &["One.", "Two.", "Three.", "Four.", "Five."]).await;
-    until(app, "the first call", async || {
-        let coded = segments(app, &id).await;
-        coded.iter().filter(|row| row.coding.is_some()).count() == 2
-    })
-    .await;
-    assert_eq!(
-        house.row(&id).await.report,
-        ReportState::None,
-        "it still runs"
-    );
-    end(app, &id, epoch).await;
-    until_report(app, &id, ReportState::Ready).await;
-    let asked: Vec<Vec<String>> = endpoint.codings().iter().map(keys).collect();
-    assert_eq!(asked[0], ["s2001", "s4001"], "while it ran");
-    let mut rest: Vec<String> = asked[1..].concat();
-    rest.sort();
-    assert_eq!(rest, ["s10001", "s6001", "s8001"], "each once");
-    assert_eq!(report(app, &id).await.sentiment.mixed, 5);
     house.close().await;
 }

@@ -118,7 +118,7 @@ export function SessionsPage() {
 function SessionTable({ sessions }: { sessions: SessionSummary[] }) {
   return (
     <div className="table-frame card">
-      <table className="sessions" data-testid="sessions">
+      <table className="rows" data-testid="sessions">
         <thead>
           <tr>
             <th scope="col">Session</th>
