@@ -4,11 +4,13 @@
 //! on its own, what is right is kept, and only what is missing or wrong is asked again ([`after_refusal`]).
 
 mod check;
+mod limiter;
 mod order;
 mod prompt;
 mod segment;
 
 pub use check::{Answer, Coding, QuoteAt, Refusal, Sentiment, Topics, Verdict, check};
+pub use limiter::{Allowance, Answered, Limiter, Permit, Reported, Stop, Verdict as CallVerdict};
 pub use order::{Order, Waiting, rank_of_running};
 pub use prompt::{Code, ContextLine, PROMPT_VERSION, SCHEMA_VERSION, instructions, message};
 pub use segment::{PARTS_MAX, Segment, Spoken, segments};

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::session::Registry;
 use crate::study::Study;
+use crate::work::Gate;
 
 /// Changes that may wait for a slow reader of the event stream; it then misses some and is told to read again.
 pub const CHANGES_MAX: usize = 1_024;
@@ -59,6 +60,8 @@ pub struct App {
     pub profiles: Profiles,
     /// Prices.
     pub prices: PriceBook,
+    /// The door to the chat endpoint.
+    pub gate: Arc<Gate>,
     /// Checked studies by id and version.
     pub studies: Studies,
     /// Told when a session changes. Full: the slowest reader loses the oldest and reads anew.

@@ -113,6 +113,12 @@ pub async fn start_with(
         codec,
     });
     let http_stop = CancellationToken::new();
+    let gate = work::Gate::new(
+        config.enrichment.concurrency,
+        Duration::from_millis(config.enrichment.probe_every_ms),
+        clock,
+        Arc::clone(&metrics),
+    );
     let app = Arc::new(App {
         public_url: config.public_url(),
         config,
@@ -121,6 +127,7 @@ pub async fn start_with(
         metrics,
         profiles,
         prices,
+        gate: Arc::new(gate),
         studies: Studies::default(),
         changes,
         clock,

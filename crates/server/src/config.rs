@@ -145,6 +145,8 @@ pub struct Enrichment {
     pub streaming: bool,
     /// Calls in flight, 1 to 64.
     pub concurrency: usize,
+    /// How often an endpoint that refuses everything is asked again, in milliseconds.
+    pub probe_every_ms: u64,
     /// How long one call may take.
     pub timeout_ms: u64,
     /// Tries before a dead letter.

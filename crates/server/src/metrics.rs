@@ -65,6 +65,12 @@ metrics! {
     enrichment_queue_segments: Gauge = "enrichment_queue_segments", Gauge::default();
     #[doc = " Age of the oldest segment that waits for enrichment, in seconds; 0 if none does."]
     enrichment_oldest_seconds: Gauge = "enrichment_oldest_seconds", Gauge::default();
+    #[doc = " Calls of the chat endpoint by how they ended: answered; busy (429); trouble (it or the network failed); stopped (key, quota or model refused); refused (what it was asked)."]
+    enrichment_calls: Labelled = "enrichment_calls", Family::default();
+    #[doc = " Calls of the chat endpoint that may be in flight now, as it is learnt."]
+    enrichment_calls_max: Gauge = "enrichment_calls_max", Gauge::default();
+    #[doc = " 1 while the chat endpoint refuses the key, the quota or the model, so that coding stands still."]
+    enrichment_stopped: Gauge = "enrichment_stopped", Gauge::default();
     #[doc = " Jobs that were given up and wait for a person, in all lanes."]
     dead_letters: Gauge = "dead_letters", Gauge::default();
     #[doc = " Cost of ended sessions, in dollars (with sessions_ended this gives the cost per session)."]
@@ -137,6 +143,8 @@ pub const RESTARTS: &[&str] = &[
     "invalid",
     "unavailable",
 ];
+/// Results in `enrichment_calls`.
+pub const CALLS: &[&str] = &["answered", "busy", "trouble", "stopped", "refused"];
 /// Triggers in `rebuilds`.
 pub const REBUILDS: &[&str] = &["return", "lost", "renewed"];
 /// What became of sessions in `taken_over`.
@@ -186,6 +194,7 @@ impl Metrics {
         let reasons = engine::grant::Refusal::ALL.map(engine::grant::Refusal::name);
         fill(&self.grants_refused, "reason", &reasons);
         fill(&self.ice_restarts, "result", RESTARTS);
+        fill(&self.enrichment_calls, "result", CALLS);
         fill(&self.rebuilds, "trigger", REBUILDS);
         fill(&self.taken_over, "became", TAKEN_OVER);
         for kind in ALIVE {

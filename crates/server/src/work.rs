@@ -18,6 +18,7 @@ mod call;
 mod coding;
 mod failure;
 mod finish;
+mod gate;
 pub mod report;
 mod stream;
 mod transcript;
@@ -34,6 +35,8 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::metrics::Metrics;
 pub use failure::Failure;
+pub use gate::Gate;
+use gate::Turn;
 pub use report::Report;
 
 /// Job kinds.
@@ -91,22 +94,31 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     ] {
         for _ in 0..count {
             let (app, client) = (Arc::clone(&app), Arc::clone(&client));
-            let job = move |leases| work(Arc::clone(&app), Arc::clone(&client), leases);
-            workers.spawn(worker(office.clone(), lane, take.clone(), job));
+            let gate = (lane == Lane::Enrichment).then(|| Arc::clone(client.gate()));
+            let job = move |leases, turn| work(Arc::clone(&app), Arc::clone(&client), leases, turn);
+            workers.spawn(worker(office.clone(), lane, take.clone(), gate, job));
         }
     }
     workers.spawn(stream::run(Arc::clone(&app), office.stop.clone()));
     while workers.join_next().await.is_some() {}
 }
 
-/// Takes work, again and again. `job` is what is done with leases that are taken together.
-async fn worker<J, W>(office: Office, lane: Lane, take: Take, job: J)
+/// Takes work, again and again. `job` is what is done with leases that are taken together. Where calls need a turn it is
+/// waited for first: who is first in the order when there is one shall have it.
+async fn worker<J, W>(office: Office, lane: Lane, take: Take, gate: Option<Arc<Gate>>, job: J)
 where
-    J: Fn(Vec<Lease>) -> W + Send,
+    J: Fn(Vec<Lease>, Option<Turn>) -> W + Send,
     W: Future<Output = Result<(), Failure>> + Send + 'static,
 {
     let Office { store, stop, .. } = &office;
     while !stop.is_cancelled() {
+        let turn = match &gate {
+            None => None,
+            Some(gate) => tokio::select! {
+                () = stop.cancelled() => return,
+                turn = gate.turn(None) => Some(turn),
+            },
+        };
         let leases = match store.claim(lane, &take).await {
             Ok(leases) => leases,
             Err(error) => {
@@ -118,12 +130,13 @@ where
             }
         };
         if leases.is_empty() {
+            drop(turn);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = store.wait_for_work(lane, WAIT) => {}
             }
         } else {
-            process(&office, leases.clone(), job(leases)).await;
+            process(&office, leases.clone(), job(leases, turn)).await;
         }
     }
 }
@@ -217,14 +230,25 @@ async fn give_back(store: &Store, lease: &Lease) {
     }
 }
 
-async fn work(app: Arc<App>, client: Arc<call::Client>, leases: Vec<Lease>) -> Result<(), Failure> {
+async fn work(
+    app: Arc<App>,
+    client: Arc<call::Client>,
+    leases: Vec<Lease>,
+    turn: Option<Turn>,
+) -> Result<(), Failure> {
     let Some(lease) = leases.first() else {
         return Ok(());
     };
     let result = match lease.kind.as_str() {
         crate::session::FINISH_RECORDING => finish::run(&app, lease).await,
         crate::session::CUT_TRANSCRIPT => transcript::run(&app, lease).await,
-        CODE => coding::run(&app, &client, &leases).await,
+        CODE => {
+            let turn = match turn {
+                Some(turn) => turn,
+                None => client.gate().turn(None).await,
+            };
+            coding::run(&app, &client, &leases, turn).await
+        }
         REPORT => assemble::run(&app, &client, lease).await,
         other => Err(Failure::hopeless(format!(
             "no worker knows the kind `{other}`: a newer release made this job"

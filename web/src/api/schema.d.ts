@@ -1703,9 +1703,11 @@ export interface components {
             /** Format: int64 */
             seq: number;
         };
-        /** @description `{lanes}`. */
+        /** @description `{lanes, stopped}`. */
         LanesBody: {
             lanes: components["schemas"]["LaneView"][];
+            /** @description Why no call of the chat endpoint is made; null if calls are made. */
+            stopped?: string | null;
         };
         /** @description What waits in a lane. */
         LaneView: {

@@ -6,7 +6,7 @@ import type {
   CreatedSession,
   Jobs,
   JournalEntry,
-  Lane,
+  Lanes,
   Report,
   SessionDetail,
   SessionSummary,
@@ -99,8 +99,8 @@ export class ConsoleApi {
     await this.#client.post("/api/v1/sessions/{id}/end", { path: { id } });
   }
 
-  async lanes(signal: AbortSignal): Promise<Lane[]> {
-    return (await this.#client.get("/api/v1/lanes", { signal })).lanes;
+  async lanes(signal: AbortSignal): Promise<Lanes> {
+    return this.#client.get("/api/v1/lanes", { signal });
   }
 
   /** A page of the jobs that were given up, newest first. */

@@ -246,13 +246,14 @@ describe("helpers", () => {
 describe("work after interviews", () => {
   it("shows what was given up and why, and puts it back", async () => {
     const table: Record<string, unknown> = {
-      "GET /lanes": { lanes: fixtures.lanes },
+      "GET /lanes": { lanes: fixtures.lanes, stopped: "the key is refused" },
       "GET /jobs": { jobs: fixtures.deadLetters.slice(0, 1), next_before: null },
       "POST /jobs/812/replay": { replayed: 1 },
     };
     const { calls } = open("/console/work#token=x", table);
     const row = await screen.findByTestId("dead-letter");
     expect(row).toHaveTextContent("not answered, 4 times");
+    expect(screen.getByTestId("stopped")).toHaveTextContent("the key is refused");
     expect(screen.getByTestId("lane-enrichment")).toHaveTextContent(/1,240.*50.*2/);
     table["GET /jobs"] = { jobs: [], next_before: null };
     await userEvent.click(screen.getByRole("button", { name: "Put back: Coding of segment 8001" }));

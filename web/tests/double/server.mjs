@@ -109,7 +109,7 @@ async function console_(double, path, url, request, response) {
     const study = fixtures.studyDetails[id];
     return study ? json(response, 200, { study }) : notFound(response, "study", id);
   }
-  if (kind === "lanes") return json(response, 200, { lanes: fixtures.lanes });
+  if (kind === "lanes") return json(response, 200, { lanes: fixtures.lanes, stopped: null });
   if (kind === "jobs") {
     return request.method === "POST"
       ? json(response, 200, { replayed: 1 })

@@ -13,6 +13,7 @@ mod enrich;
 mod every;
 mod fleet;
 mod interview;
+mod limiter;
 mod links;
 mod moves;
 mod pauses;

@@ -176,6 +176,12 @@ fn enrichment(config: &Config, checks: &mut Checks) {
         "The default is 5",
     );
     checks.that(
+        (10..=3_600_000).contains(&enrichment.probe_every_ms),
+        "enrichment.probe_every_ms",
+        "is not between 10 and 3600000 (an hour)",
+        "The default is 60000",
+    );
+    checks.that(
         (1..=10_080).contains(&enrichment.results_within_min),
         "enrichment.results_within_min",
         "is not between 1 and 10080 (a week)",

@@ -82,10 +82,12 @@ pub(super) struct JobView {
     ended_at: Option<String>,
 }
 
-/// `{lanes}`.
+/// `{lanes, stopped}`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LanesBody {
     lanes: Vec<LaneView>,
+    /// Why no call of the chat endpoint is made; null if calls are made.
+    stopped: Option<&'static str>,
 }
 
 /// `{jobs, next_before}`.
@@ -114,6 +116,7 @@ pub(super) async fn lanes(
     let lanes = depths.iter().map(|(lane, depth)| lane_view(*lane, *depth));
     Ok(Json(LanesBody {
         lanes: lanes.collect(),
+        stopped: app.gate.stopped(),
     }))
 }
 
@@ -213,6 +216,6 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Problem {
         "filter",
         "There is no such lane or state",
         format!("`{name}` is not a {what}."),
-        &format!("Use one of: {}.", known.join(", ")),
+        format!("Use one of: {}.", known.join(", ")),
     )
 }

@@ -1,5 +1,6 @@
-//! Calls of the chat-completions endpoint: one at a time per worker, bounded in time and size.
+//! Calls of the chat-completions endpoint, bounded in time and size; each with a turn of the [`Gate`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -9,8 +10,7 @@ use providers::chat::{
     endpoint, parse_reply,
 };
 
-use tokio::sync::Semaphore;
-
+use super::gate::{Gate, Turn};
 use crate::app::App;
 
 /// An answer for twenty segments has some 4 KiB; more than this is no answer.
@@ -23,8 +23,7 @@ pub(super) struct Client {
     headers: Vec<(String, String)>,
     quirks: Quirks,
     model: String,
-    /// Calls in flight, whoever makes them.
-    calls: Semaphore,
+    gate: Arc<Gate>,
 }
 
 impl Client {
@@ -57,7 +56,7 @@ impl Client {
                 Quirks::local()
             },
             model: app.config.enrichment.model.clone(),
-            calls: Semaphore::new(app.config.enrichment.concurrency),
+            gate: Arc::clone(&app.gate),
         }
     }
 
@@ -65,9 +64,14 @@ impl Client {
         &self.model
     }
 
-    /// Asks for an answer in the form of `schema`.
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Asks for an answer in the form of `schema`, and lets the gate learn from how that went.
     pub(super) async fn ask(
         &self,
+        turn: Turn,
         system: String,
         user: String,
         schema: Schema,
@@ -82,8 +86,12 @@ impl Client {
             cache_key: Some(cache_key.to_owned()),
             quirks: self.quirks.clone(),
         };
-        // Bounded: each call before this one has a deadline.
-        let _turn = self.calls.acquire().await;
+        let result = self.post(request).await;
+        turn.end(&result);
+        result
+    }
+
+    async fn post(&self, request: Request) -> Result<Reply, ChatError> {
         let mut post = self.http.post(&self.url).body(request.body());
         for (name, value) in &self.headers {
             post = post.header(name, value);

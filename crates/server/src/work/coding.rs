@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use store::{CodingRow, Fate, Lease, NewCoding, QuoteSpan, SegmentRow, Settlement};
 
 use super::call::Client;
+use super::gate::Turn;
 use super::{Failure, report_job};
 use crate::app::App;
 
@@ -72,7 +73,12 @@ impl Call<'_> {
     }
 }
 
-pub(super) async fn run(app: &App, client: &Client, leases: &[Lease]) -> Result<(), Failure> {
+pub(super) async fn run(
+    app: &App,
+    client: &Client,
+    leases: &[Lease],
+    turn: Turn,
+) -> Result<(), Failure> {
     let Some(call) = call(app, leases).await? else {
         return Ok(());
     };
@@ -86,6 +92,7 @@ pub(super) async fn run(app: &App, client: &Client, leases: &[Lease]) -> Result<
     let context = context(app, id, &call.segments).await?;
     let shown: Vec<&Segment> = call.segments.iter().collect();
     let asked = client.ask(
+        turn,
         instructions(&codebook),
         message(&codebook, &context, &shown),
         schema(&call.numbers(), &ids),

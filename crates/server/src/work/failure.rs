@@ -145,10 +145,12 @@ impl From<StoreError> for Failure {
 impl From<ChatError> for Failure {
     fn from(error: ChatError) -> Failure {
         let remedy = match error.category {
-            ChatErrorCategory::RateLimited => Remedy::Patience(error.retry_after),
+            // When to ask again is the gate's business: the job is ready at once.
+            ChatErrorCategory::RateLimited | ChatErrorCategory::Misconfigured => {
+                Remedy::Patience(Some(Duration::ZERO))
+            }
             ChatErrorCategory::Retryable | ChatErrorCategory::Malformed => Remedy::Again,
-            ChatErrorCategory::Misconfigured
-            | ChatErrorCategory::Invalid
+            ChatErrorCategory::Invalid
             | ChatErrorCategory::Refused
             | ChatErrorCategory::TooLarge => Remedy::GiveUp,
         };

@@ -87,7 +87,7 @@ async fn a_job_that_panics_fails_and_its_worker_goes_on_to_the_next() {
     bench.put("good", 1).await;
     let done = Arc::new(Notify::new());
     let (store, told) = (bench.office.store.clone(), Arc::clone(&done));
-    let job = move |leases: Vec<Lease>| {
+    let job = move |leases: Vec<Lease>, _| {
         let lease = leases[0].clone();
         let (store, told) = (store.clone(), Arc::clone(&told));
         async move {
@@ -101,6 +101,7 @@ async fn a_job_that_panics_fails_and_its_worker_goes_on_to_the_next() {
         bench.office.clone(),
         Lane::Analysis,
         Take::one(LEASE),
+        None,
         job,
     ));
     timeout(PATIENCE, done.notified()).await.unwrap();
@@ -128,7 +129,7 @@ async fn a_job_that_is_cut_off_by_a_stop_is_given_back_at_once_and_for_free() {
     bench.put("slow", 1).await;
     let begun = Arc::new(Notify::new());
     let told = Arc::clone(&begun);
-    let job = move |_| {
+    let job = move |_, _| {
         told.notify_one();
         std::future::pending::<Result<(), Failure>>()
     };
@@ -136,6 +137,7 @@ async fn a_job_that_is_cut_off_by_a_stop_is_given_back_at_once_and_for_free() {
         bench.office.clone(),
         Lane::Analysis,
         Take::one(LEASE),
+        None,
         job,
     ));
     timeout(PATIENCE, begun.notified()).await.unwrap();
@@ -173,7 +175,8 @@ async fn a_job_that_took_its_process_with_it_too_often_is_a_dead_letter() {
             office,
             Lane::Analysis,
             Take::one(LEASE),
-            async |_| panic!("it is not run again"),
+            None,
+            async |_, _| panic!("it is not run again"),
         ))
     };
     let dead = async {

@@ -1,5 +1,6 @@
 //! Sessions that ended, made by hand, and a chat endpoint that answers as told.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use server::app::App;
 use server::session::after_end;
 use store::{Epoch, JobFilter, JobRow, NewChunk, ReportState, SegmentRow};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::harness::PATIENCE;
@@ -208,6 +210,8 @@ pub(crate) struct ChatEndpoint {
     pub(crate) url: String,
     calls: Arc<Mutex<Vec<Value>>>,
     script: Arc<Script>,
+    /// An answer leaves with each permit; and the count of calls that it ends.
+    held: Option<(Arc<Semaphore>, Arc<AtomicUsize>)>,
 }
 
 impl ChatEndpoint {
@@ -216,11 +220,29 @@ impl ChatEndpoint {
         refused: usize,
         script: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static,
     ) -> ChatEndpoint {
+        ChatEndpoint::serve_with(refused, Arc::new(script), None).await
+    }
+
+    /// Whose answers leave one by one, with the permits of `held`; then `flying` is one less.
+    pub(crate) async fn serve_held(
+        held: Arc<Semaphore>,
+        script: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static,
+        flying: Arc<AtomicUsize>,
+    ) -> ChatEndpoint {
+        ChatEndpoint::serve_with(0, Arc::new(script), Some((held, flying))).await
+    }
+
+    async fn serve_with(
+        refused: usize,
+        script: Arc<Script>,
+        held: Option<(Arc<Semaphore>, Arc<AtomicUsize>)>,
+    ) -> ChatEndpoint {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = ChatEndpoint {
             url: format!("http://{}/v1", listener.local_addr().unwrap()),
             calls: Arc::default(),
-            script: Arc::new(script),
+            script,
+            held,
         };
         let routes = Router::new()
             .route("/v1/chat/completions", post(complete))
@@ -255,7 +277,12 @@ async fn complete(State(endpoint): State<ChatEndpoint>, Json(body): Json<Value>)
         calls.push(body.clone());
         calls.len()
     };
-    match (endpoint.script)(no, &body) {
+    let reply = (endpoint.script)(no, &body);
+    if let Some((held, flying)) = &endpoint.held {
+        held.acquire().await.unwrap().forget();
+        flying.fetch_sub(1, Ordering::SeqCst);
+    }
+    match reply {
         Reply::Content(content) => Json(json!({
             "id": format!("chatcmpl-{no}"), "object": "chat.completion", "model": body["model"],
             "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": content } }],

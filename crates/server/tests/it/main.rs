@@ -5,6 +5,7 @@
 mod api;
 mod bad_inputs;
 mod bugs;
+mod endpoint;
 mod finished;
 mod harness;
 mod reaper;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use server::app::App;
 use server::boot;
 use server::work::Report;
-use sim::provider::{HttpFault, Keys, SimConfig};
+use sim::provider::{HttpFault, SimConfig};
 use store::{JobState, Lane, ReportState, Store, StoreConfig, Take};
 
 use crate::finished::{
@@ -311,36 +311,6 @@ async fn too_many_requests_cost_no_attempt() {
         "{jobs:?}"
     );
     assert_eq!(report(app, &id).await.sentiment.uncoded, 0);
-    house.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_key_is_a_dead_letter_that_says_so_and_the_report_comes_uncoded() {
-    let provider = SimConfig {
-        keys: Keys::OneOf(vec!["the right one".to_owned()]),
-        ..SimConfig::instant()
-    };
-    let house = house(provider).await;
-    let app = house.app();
-    let (id, _) = house.invite().await;
-    finish(app, &id, &ANSWERS, Vec::new()).await;
-    until_report(app, &id, ReportState::Ready).await;
-    let jobs = jobs(app).await;
-    let dead: Vec<_> = jobs
-        .iter()
-        .filter(|job| job.state == JobState::Dead)
-        .collect();
-    assert_eq!(dead.len(), 3, "{jobs:?}");
-    let reason = dead[0].last_error.as_deref().unwrap();
-    assert!(
-        reason.contains("refuses the key") && reason.contains("[enrichment]"),
-        "{reason}"
-    );
-    assert_eq!(dead[0].attempts, 1, "a wrong key is not tried again");
-    let report = report(app, &id).await;
-    assert_eq!(report.sentiment.uncoded, 3);
-    assert!(report.summary.contains("3 answers"), "{}", report.summary);
-    assert_eq!(app.metrics.dead_jobs.get(), 3);
     house.close().await;
 }
 

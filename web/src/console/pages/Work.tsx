@@ -41,7 +41,19 @@ export function WorkPage() {
   return (
     <>
       <PageHead title="Work after interviews" />
-      <Shown of={lanes}>{(list) => <Lanes lanes={list} />}</Shown>
+      <Shown of={lanes}>
+        {({ lanes: list, stopped }) => (
+          <>
+            {stopped != null && (
+              <div className="card note danger" role="alert" data-testid="stopped">
+                <p className="note-title">Coding stands still</p>
+                <p>{stopped}. Nothing is lost: jobs wait.</p>
+              </div>
+            )}
+            <Lanes lanes={list} />
+          </>
+        )}
+      </Shown>
       <p className="muted small" role="status" data-testid="replayed">
         {said}
       </p>

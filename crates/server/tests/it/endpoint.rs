@@ -1,0 +1,106 @@
+//! An endpoint that asks for patience, or refuses everything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::http::StatusCode;
+use serde_json::json;
+use sim::provider::SimConfig;
+use store::{JobState, ReportState};
+
+use crate::finished::{ANSWERS, ChatEndpoint, Reply, finish, good, jobs, until, until_report};
+use crate::harness::house_with;
+use crate::work::{house_of, report};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_key_stops_the_lane_and_costs_no_attempt_and_when_it_is_good_all_is_coded() {
+    let mended = Arc::new(AtomicBool::new(false));
+    let right = Arc::clone(&mended);
+    let endpoint = ChatEndpoint::serve(0, move |_, body| {
+        if right.load(Ordering::Relaxed) {
+            return good(body, None);
+        }
+        let refusal = json!({ "error": { "message": "Incorrect API key provided", "code": "invalid_api_key" } });
+        Reply::Status(StatusCode::UNAUTHORIZED, refusal)
+    })
+    .await;
+    let url = endpoint.url.clone();
+    let house = house_with(SimConfig::instant(), |config| {
+        config.enrichment.base_url = url;
+        config.enrichment.attempts_max = 1;
+        config.enrichment.probe_every_ms = 50;
+    })
+    .await;
+    let app = house.app();
+    let (id, _) = house.invite().await;
+    finish(app, &id, &ANSWERS, Vec::new()).await;
+    until(app, "three probes", async || endpoint.calls() >= 3).await;
+    let why = app.gate.stopped().unwrap();
+    assert!(why.contains("key") && why.contains("[enrichment]"), "{why}");
+    let metrics = app.metrics.text();
+    assert!(
+        metrics.contains("colloquy_enrichment_stopped 1"),
+        "{metrics}"
+    );
+    assert!(
+        jobs(app)
+            .await
+            .iter()
+            .all(|job| job.state != JobState::Dead),
+        "{:?}",
+        jobs(app).await
+    );
+    mended.store(true, Ordering::Relaxed);
+    until_report(app, &id, ReportState::Ready).await;
+    assert_eq!(report(app, &id).await.sentiment.mixed, 3);
+    assert_eq!(app.gate.stopped(), None);
+    let metrics = app.metrics.text();
+    assert!(
+        metrics.contains("colloquy_enrichment_stopped 0"),
+        "{metrics}"
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_calls_are_in_flight_than_the_configuration_allows_and_two_at_first() {
+    let flying = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let at_first = Arc::new(AtomicUsize::new(0));
+    let (seen, highest, first) = (
+        Arc::clone(&flying),
+        Arc::clone(&most),
+        Arc::clone(&at_first),
+    );
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let endpoint = ChatEndpoint::serve_held(
+        opened,
+        move |no, body| {
+            let now = seen.fetch_add(1, Ordering::SeqCst) + 1;
+            highest.fetch_max(now, Ordering::SeqCst);
+            if no <= 2 {
+                first.fetch_max(now, Ordering::SeqCst);
+            }
+            good(body, None)
+        },
+        flying,
+    )
+    .await;
+    let house = house_of(&endpoint).await;
+    let app = house.app();
+    let answers: Vec<String> = (1..=30).map(|no| format!("Answer number {no}.")).collect();
+    let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
+    let (id, _) = house.invite().await;
+    finish(app, &id, &answers, Vec::new()).await;
+    until(app, "two calls", async || endpoint.calls() == 2).await;
+    gate.add_permits(1);
+    until(app, "five calls", async || endpoint.calls() == 6).await;
+    gate.add_permits(1_000);
+    until_report(app, &id, ReportState::Ready).await;
+    assert_eq!(
+        (at_first.load(Ordering::SeqCst), most.load(Ordering::SeqCst)),
+        (2, 5)
+    );
+    house.close().await;
+}
