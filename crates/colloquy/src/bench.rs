@@ -4,6 +4,7 @@
 //! vendor are in this process, so that what goes in and what comes out is timed on one clock.
 
 mod call;
+mod enrichment;
 mod figure;
 mod first_voice;
 mod latency;
@@ -62,10 +63,12 @@ enum Measurement {
     Report,
     /// From the network, the page or the server being back to the interview going on, for a hundred at once.
     Recovery,
+    /// The work after two hundred interviews that end at once.
+    Enrichment,
 }
 
 /// All of them: the short ones first, so that a mistake shows early.
-const ALL: [Measurement; 7] = [
+const ALL: [Measurement; 8] = [
     Measurement::Engine,
     Measurement::Journal,
     Measurement::FirstVoice,
@@ -73,6 +76,7 @@ const ALL: [Measurement; 7] = [
     Measurement::Load,
     Measurement::Report,
     Measurement::Recovery,
+    Measurement::Enrichment,
 ];
 
 /// How much is measured.
@@ -159,6 +163,7 @@ async fn measure(measurement: Measurement, extent: Extent) -> anyhow::Result<Vec
         Measurement::Load => load::measure(extent).await,
         Measurement::Report => report::measure().await,
         Measurement::Recovery => recovery::measure().await,
+        Measurement::Enrichment => enrichment::measure().await,
     }
 }
 

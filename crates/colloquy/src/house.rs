@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use sim::provider::{SimConfig, Sockets};
+use store::StoreConfig;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
@@ -27,7 +28,8 @@ const PORT_TRIES: u32 = 10;
 
 /// The study of all measurements: it has rendered speech for everything that is said.
 pub(crate) const STUDY: &str = "remote-work-tools";
-const STUDY_YAML: &str = include_str!("../../../studies/remote-work-tools.yaml");
+/// Its text.
+pub(crate) const STUDY_YAML: &str = include_str!("../../../studies/remote-work-tools.yaml");
 
 /// A server, in a folder that is removed with it.
 pub(crate) struct House {
@@ -100,6 +102,12 @@ impl House {
                 within.as_secs()
             ),
         }
+    }
+
+    /// Where its data is. It can be opened while the server does not run.
+    pub(crate) fn data(&self) -> StoreConfig {
+        let folder = self.place.folder.path();
+        StoreConfig::new(folder.join("colloquy.db"), folder.join("recordings"))
     }
 
     /// Starts it again after its end, in the same place.

@@ -10,6 +10,7 @@ mod participant;
 mod serve;
 mod sim;
 mod study;
+mod synth;
 mod voices;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure latency, cost per session and throughput, and write the figures as JSON.
     Bench(bench::Arguments),
+    /// Write finished interviews without audio, to try what comes after an interview.
+    Synth(synth::Arguments),
     /// Break networks, pages, providers and the server under interviews that run, and check that none was lost.
     Chaos(chaos::Arguments),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Voices(arguments) => voices::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Synth(arguments) => synth::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
     };
     match result {

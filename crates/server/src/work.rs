@@ -55,8 +55,6 @@ const REST: Duration = Duration::from_millis(500);
 const RECORDING_WORKERS: usize = 1;
 /// Cutting a transcript is a read and a write.
 const TRANSCRIPT_WORKERS: usize = 1;
-/// A report is mostly waiting for its summary.
-const ANALYSIS_WORKERS: usize = 2;
 
 /// What leasing needs, whatever the work is.
 #[derive(Clone)]
@@ -90,7 +88,8 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         (Lane::Recording, RECORDING_WORKERS, &one),
         (Lane::Transcript, TRANSCRIPT_WORKERS, &one),
         (Lane::Enrichment, enrichment.concurrency, &together),
-        (Lane::Analysis, ANALYSIS_WORKERS, &one),
+        // A report is mostly waiting for its summary, for which it takes a turn like everybody.
+        (Lane::Analysis, enrichment.concurrency, &one),
     ] {
         for _ in 0..count {
             let (app, client) = (Arc::clone(&app), Arc::clone(&client));

@@ -34,6 +34,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use self::chat::vendor::{AnswerTime, ChatCounts, ChatTerms, ChatVendor};
 pub use self::config::{
     Delivery, Fault, FaultKind, HttpFault, Keys, Latency, SimConfig, ToolOrder, When, WrongKey,
 };

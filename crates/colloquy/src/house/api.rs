@@ -31,6 +31,14 @@ pub(crate) struct Session {
     pub(crate) first_voice_ms: Option<u64>,
 }
 
+/// The work in one lane.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Lane {
+    pub(crate) ready: u64,
+    pub(crate) leased: u64,
+    pub(crate) dead: u64,
+}
+
 impl Api {
     pub(crate) fn new(base: String, token: String) -> anyhow::Result<Api> {
         let http = reqwest::Client::builder()
@@ -105,6 +113,20 @@ impl Api {
             .json()
             .await?;
         Ok(body.costs)
+    }
+
+    /// What waits, is under way and is dead in each lane.
+    pub(crate) async fn lanes(&self) -> anyhow::Result<Vec<Lane>> {
+        #[derive(Deserialize)]
+        struct Body {
+            lanes: Vec<Lane>,
+        }
+        let url = format!("{}/api/v1/lanes", self.base);
+        let body: Body = good(self.http.get(url).bearer_auth(&self.token))
+            .await?
+            .json()
+            .await?;
+        Ok(body.lanes)
     }
 
     /// Has an operator end a session.

@@ -42,9 +42,10 @@ pub(super) async fn run(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-/// Cuts what is settled of every session that has a whole call's worth of it.
+/// Cuts what is settled of every session that has half a call's worth of it: the less is left at the end the better, and where
+/// workers are short more of it waits and shares a call all the same.
 pub(super) async fn cut_running(app: &App) -> Result<(), Failure> {
-    let size = app.config.enrichment.batch_segments;
+    let size = app.config.enrichment.batch_segments.div_ceil(2);
     let least = u32::try_from(size + UNSETTLED_TURNS).unwrap_or(u32::MAX);
     for session in app.store.sessions_to_cut(least).await? {
         cut(app, &session, size).await?;
@@ -64,7 +65,7 @@ async fn cut(app: &App, session: &SessionRow, size: usize) -> Result<(), Failure
     let found = segments(&turns);
     let known = app.store.segments(id).await?;
     let fresh = |found: &Segment| known.iter().all(|known| known.segment_no != found.no);
-    // Whole calls only: a rest may still be joined by what comes next.
+    // No less: a rest may still be joined by what comes next.
     let whole = found.iter().filter(|found| fresh(found)).count() / size.max(1) * size.max(1);
     let last_fresh = found.iter().filter(|found| fresh(found)).take(whole).last();
     let Some(last_no) = last_fresh.map(|segment| segment.no) else {

@@ -3,21 +3,23 @@
 pub mod coder;
 mod lexicon;
 pub mod schema;
+pub mod vendor;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::config::HttpFault;
 use super::door::{ApiError, json_response};
 use super::{Sim, tokens, unix_s};
+use vendor::{End, Entry};
 
 /// Prompts that are remembered for the cache.
 const PROMPTS_MAX: usize = 16;
@@ -65,8 +67,27 @@ pub(super) async fn complete(
     if let Some(error) = fault.and_then(|fault| refusal(fault, &request)) {
         return Err(error);
     }
-    tokio::time::sleep(Duration::from_millis(sim.config.latency.http_ms)).await;
+    let segments = vendor::segments(request.schema.as_ref());
+    let prompt_tokens = tokens::of_text(&request.prompt);
+    let chat = &sim.config.chat;
+    let (entry, standing) = chat.enter(Instant::now(), prompt_tokens, segments, &request.question);
+    let (end, takes) = match entry {
+        Entry::Refused { retry_after_ms } => {
+            let refused = refused(HttpFault::RateLimit { retry_after_ms }, &request);
+            return Ok(sim.sign(refused, 0, standing));
+        }
+        Entry::In { end, takes } => (end, takes),
+    };
+    tokio::time::sleep(takes).await;
+    chat.leave(end);
+    if end == End::Failure {
+        let failed = refused(HttpFault::ServerError, &request);
+        return Ok(sim.sign(failed, millis(takes), standing));
+    }
     let mut content = answer(&request);
+    if end == End::Short {
+        content = shortened(&content);
+    }
     let mut finish = "stop";
     let longest = request
         .max_tokens
@@ -80,8 +101,7 @@ pub(super) async fn complete(
         content = content.chars().take(keep).collect();
         finish = "length";
     }
-    let (prompt_tokens, completion_tokens) =
-        (tokens::of_text(&request.prompt), tokens::of_text(&content));
+    let completion_tokens = tokens::of_text(&content);
     let cached = sim.cached(&request.prompt);
     let body = json!({
         "id": format!("chatcmpl-{:016x}{number:08x}", sim.config.seed), "object": "chat.completion", "created": unix_s(), "model": request.model,
@@ -96,11 +116,22 @@ pub(super) async fn complete(
         },
         "service_tier": "default", "system_fingerprint": null,
     });
-    Ok(sim.sign(
-        json_response(body),
-        sim.config.latency.http_ms,
-        prompt_tokens,
-    ))
+    Ok(sim.sign(json_response(body), millis(takes), standing))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An answer without the first of its segments.
+fn shortened(content: &str) -> String {
+    let Ok(Value::Object(mut all)) = serde_json::from_str(content) else {
+        return content.to_owned();
+    };
+    if let Some(first) = all.keys().next().cloned() {
+        all.remove(&first);
+    }
+    Value::Object(all).to_string()
 }
 
 impl Sim {
@@ -270,6 +301,13 @@ fn response_schema(format: &Value) -> Result<Option<Value>, ApiError> {
             "response_format.type",
         )),
     }
+}
+
+fn refused(fault: HttpFault, request: &Request) -> Response {
+    refusal(fault, request).map_or_else(
+        || StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        IntoResponse::into_response,
+    )
 }
 
 fn refusal(fault: HttpFault, request: &Request) -> Option<ApiError> {

@@ -1,7 +1,10 @@
 //! What kind of vendor the simulator plays: how fast, how strict, and what goes wrong.
 
-use crate::voice::{Synthesiser, VoiceConfig};
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::chat::vendor::{AnswerTime, ChatTerms, ChatVendor};
+use crate::voice::{Synthesiser, VoiceConfig};
 
 /// Configuration of a simulated provider.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct SimConfig {
     pub session_max: Duration,
     /// What goes wrong on realtime connections.
     pub faults: Vec<Fault>,
+    /// How chat completions are answered; shared, so that it can be changed while the simulator serves.
+    pub chat: Arc<ChatVendor>,
     /// What goes wrong on chat completions: the n-th request (from 1) and how it fails.
     pub chat_faults: Vec<(u32, HttpFault)>,
     /// Models that exist; the first is the default.
@@ -40,6 +45,7 @@ impl Default for SimConfig {
             tool_order: ToolOrder::AfterSpeech,
             session_max: Duration::from_secs(60 * 60),
             faults: Vec::new(),
+            chat: Arc::default(),
             chat_faults: Vec::new(),
             models: MODELS.iter().map(|model| (*model).to_owned()).collect(),
             voice: VoiceConfig {
@@ -59,6 +65,13 @@ impl SimConfig {
         SimConfig {
             latency: Latency::ZERO,
             delivery: Delivery::AtOnce,
+            chat: Arc::new(ChatVendor::new(
+                ChatTerms {
+                    answer: AnswerTime::flat(0),
+                    ..ChatTerms::default()
+                },
+                1,
+            )),
             ..SimConfig::default()
         }
     }
@@ -112,7 +125,7 @@ pub struct Latency {
     pub first_audio_ms: u64,
     /// From the commit of a turn to its transcript, in milliseconds.
     pub transcript_ms: u64,
-    /// A chat completion or file transcription, in milliseconds.
+    /// A file transcription, in milliseconds.
     pub http_ms: u64,
 }
 

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::chat::vendor::Standing;
 use super::config::{FaultKind, Keys, WrongKey};
 use super::realtime::{Connection, socket};
 use super::{Sim, unix_s};
@@ -108,7 +109,12 @@ impl Sim {
     }
 
     /// Adds the headers that every answer bears: request id, time taken, limits.
-    pub(crate) fn sign(&self, mut response: Response, processing_ms: u64, tokens: u64) -> Response {
+    pub(crate) fn sign(
+        &self,
+        mut response: Response,
+        processing_ms: u64,
+        standing: Standing,
+    ) -> Response {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(&format!("req_{:08x}{number:08x}", self.config.seed))
@@ -116,21 +122,27 @@ impl Sim {
             headers.insert("x-request-id", id);
         }
         headers.insert("openai-processing-ms", HeaderValue::from(processing_ms));
-        headers.insert("x-ratelimit-limit-requests", HeaderValue::from(5000));
-        headers.insert(
-            "x-ratelimit-remaining-requests",
-            HeaderValue::from(5000_u32.saturating_sub(number % 5000)),
-        );
-        headers.insert(
-            "x-ratelimit-reset-requests",
-            HeaderValue::from_static("12ms"),
-        );
-        headers.insert("x-ratelimit-limit-tokens", HeaderValue::from(200_000));
-        headers.insert(
-            "x-ratelimit-remaining-tokens",
-            HeaderValue::from(200_000_u64.saturating_sub(tokens)),
-        );
-        headers.insert("x-ratelimit-reset-tokens", HeaderValue::from_static("6m0s"));
+        let numbers = [
+            ("x-ratelimit-limit-requests", standing.limit_requests),
+            (
+                "x-ratelimit-remaining-requests",
+                standing.remaining_requests,
+            ),
+            ("x-ratelimit-limit-tokens", standing.limit_tokens),
+            ("x-ratelimit-remaining-tokens", standing.remaining_tokens),
+        ];
+        for (name, number) in numbers {
+            headers.insert(name, HeaderValue::from(number));
+        }
+        let durations = [
+            ("x-ratelimit-reset-requests", standing.reset_requests_ms),
+            ("x-ratelimit-reset-tokens", standing.reset_tokens_ms),
+        ];
+        for (name, ms) in durations {
+            if let Ok(text) = HeaderValue::from_str(&format!("{ms}ms")) {
+                headers.insert(name, text);
+            }
+        }
         response
     }
 }

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::chat::vendor::Standing;
 use super::door::{ApiError, json_response};
 use super::{Sim, unix_s};
 
@@ -43,7 +44,7 @@ pub(super) async fn list(
     Ok(sim.sign(
         json_response(json!({ "object": "list", "data": models })),
         1,
-        0,
+        Standing::ROOMY,
     ))
 }
 
@@ -57,7 +58,7 @@ pub(super) async fn one(
     if !sim.config.models.contains(&id) {
         return Err(ApiError::no_model(&id));
     }
-    Ok(sim.sign(json_response(model(&id)), 1, 0))
+    Ok(sim.sign(json_response(model(&id)), 1, Standing::ROOMY))
 }
 
 /// `POST /v1/realtime/client_secrets`: a temporary key, which also proves that the real one and the model are good.
@@ -95,6 +96,6 @@ pub(super) async fn client_secret(
     Ok(sim.sign(
         json_response(json!({ "value": secret, "expires_at": expires_at, "session": session })),
         2,
-        0,
+        Standing::ROOMY,
     ))
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::chat::vendor::Standing;
 use super::door::{ApiError, json_response};
 use super::realtime::transcription_usage;
 use super::{Sim, ears};
@@ -67,7 +68,7 @@ pub(super) async fn transcribe(
         }
         json_response(body)
     };
-    Ok(sim.sign(response, sim.config.latency.http_ms, ms / 100))
+    Ok(sim.sign(response, sim.config.latency.http_ms, Standing::ROOMY))
 }
 
 impl Form {
