@@ -4,6 +4,7 @@ mod bench;
 mod chaos;
 mod check;
 mod demo;
+mod export;
 mod house;
 mod output;
 mod participant;
@@ -43,6 +44,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure latency, cost per session and throughput, and write the figures as JSON.
     Bench(bench::Arguments),
+    /// Write an interview, or all of a study, as files that other programs read.
+    Export(export::Arguments),
     /// Write finished interviews without audio, to try what comes after an interview.
     Synth(synth::Arguments),
     /// Break networks, pages, providers and the server under interviews that run, and check that none was lost.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Voices(arguments) => voices::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Synth(arguments) => synth::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
     };

@@ -6,6 +6,7 @@ mod auth;
 mod document;
 mod error;
 mod events;
+mod export;
 mod grant;
 mod jobs;
 mod limit;
@@ -37,6 +38,7 @@ use crate::app::App;
 
 use document::Document;
 pub use error::Problem;
+pub(crate) use time::rfc3339;
 
 /// All routes of the API and its OpenAPI document.
 fn api() -> OpenApiRouter<Arc<App>> {
@@ -74,6 +76,8 @@ fn streaming(router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
     router
         .routes(routes!(sessions::recording))
         .routes(routes!(events::stream))
+        .routes(routes!(export::session))
+        .routes(routes!(export::study))
 }
 
 /// The whole face of the server.

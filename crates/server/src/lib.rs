@@ -10,6 +10,7 @@ pub mod app;
 pub mod boot;
 pub mod clock;
 pub mod config;
+pub mod export;
 mod hold;
 pub mod http;
 pub mod metrics;

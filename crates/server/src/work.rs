@@ -87,7 +87,12 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     for (lane, count, take) in [
         (Lane::Recording, RECORDING_WORKERS, &one),
         (Lane::Transcript, TRANSCRIPT_WORKERS, &one),
-        (Lane::Enrichment, enrichment.concurrency, &together),
+        // While some write down what came of their calls, others make theirs; the gate counts calls.
+        (
+            Lane::Enrichment,
+            enrichment.concurrency * 5 / 4 + 1,
+            &together,
+        ),
         // A report is mostly waiting for its summary, for which it takes a turn like everybody.
         (Lane::Analysis, enrichment.concurrency, &one),
     ] {

@@ -95,6 +95,22 @@ export class ConsoleApi {
     return response.blob();
   }
 
+  /** A file of a session or a study, with the name that the server gives it. */
+  async exported(
+    of: "sessions" | "studies",
+    id: string,
+    { format, table }: { format: string; table?: string },
+  ): Promise<{ blob: Blob; name: string }> {
+    const query = { format, ...(table === undefined ? {} : { table }) };
+    const path = of === "sessions" ? "/api/v1/sessions/{id}/export" : "/api/v1/studies/{id}/export";
+    // A large study takes as long as it takes; leaving the page ends it.
+    const signal = new AbortController().signal;
+    const response = await this.#client.send("get", path, { path: { id }, query, signal });
+    const disposition = response.headers.get("Content-Disposition") ?? "";
+    const name = /filename="([^"]+)"/.exec(disposition)?.[1] ?? `${id}.${format}`;
+    return { blob: await response.blob(), name };
+  }
+
   async endSession(id: string): Promise<void> {
     await this.#client.post("/api/v1/sessions/{id}/end", { path: { id } });
   }

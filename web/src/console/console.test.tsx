@@ -273,3 +273,36 @@ describe("work after interviews", () => {
     expect(calls.find((call) => call.call === "POST /jobs/replay")?.body).toBe("{}");
   });
 });
+
+describe("exports", () => {
+  it("a study is downloaded as the file that was chosen, under the name that the server gives", async () => {
+    const study = fixtures.studyDetails["remote-work-tools"];
+    const saved: string[] = [];
+    vi.stubGlobal("URL", Object.assign(URL, { createObjectURL: () => "blob:x", revokeObjectURL: () => undefined }));
+    vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(function (this: HTMLAnchorElement) {
+      saved.push(this.download);
+    });
+    const { calls } = open("/console/studies/remote-work-tools#token=x", {
+      "GET /studies/remote-work-tools": { study },
+      "GET /studies/remote-work-tools/export": () =>
+        new Response("session_id\r\n", {
+          headers: { "Content-Disposition": 'attachment; filename="remote-work-tools-quotes.csv"' },
+        }),
+    });
+    await userEvent.selectOptions(await screen.findByLabelText("Export as"), "Quotes (CSV)");
+    await userEvent.click(screen.getByRole("button", { name: "Export" }));
+    await screen.findByRole("button", { name: "Export" });
+    await vi.waitFor(() => expect(saved).toEqual(["remote-work-tools-quotes.csv"]));
+    expect(calls.map((call) => call.call)).toContain("GET /studies/remote-work-tools/export");
+  });
+
+  it("a refusal says what to do", async () => {
+    const study = fixtures.studyDetails["remote-work-tools"];
+    open("/console/studies/remote-work-tools#token=x", {
+      "GET /studies/remote-work-tools": { study },
+      "GET /studies/remote-work-tools/export": refusal(404, "not-found", "There is no such study", "Go back."),
+    });
+    await userEvent.click(await screen.findByRole("button", { name: "Export" }));
+    expect(await screen.findByTestId("problem")).toHaveTextContent("Go back.");
+  });
+});

@@ -99,3 +99,91 @@ fn serve_without_a_key_says_what_to_set() {
         "{said}"
     );
 }
+
+#[test]
+fn synthetic_interviews_are_written_and_exported_and_a_file_that_is_there_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let store = [
+        ("COLLOQUY__STORE__DATABASE", path("colloquy.db")),
+        ("COLLOQUY__STORE__RECORDINGS", path("recordings")),
+    ];
+    let store: Vec<(&str, &str)> = store
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let none = colloquy(
+        &[
+            "export",
+            "--study",
+            "x",
+            "--format",
+            "csv",
+            "--out",
+            &path("x.csv"),
+        ],
+        &store,
+    );
+    assert!(!none.status.success());
+    assert!(
+        text(&none.stderr).contains("there is no database"),
+        "{}",
+        text(&none.stderr)
+    );
+
+    let synth = colloquy(&["synth", "--sessions", "3", "--segments", "5"], &store);
+    assert!(synth.status.success(), "{}", text(&synth.stderr));
+    let out = path("turns.csv");
+    let export = [
+        "export",
+        "--study",
+        "remote-work-tools",
+        "--format",
+        "csv",
+        "--out",
+        &out,
+    ];
+    let first = colloquy(&export, &store);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let rows = fs::read_to_string(&out).unwrap();
+    assert_eq!(rows.matches("\r\n").count(), 1 + 3 * 10, "{rows}");
+    let again = colloquy(&export, &store);
+    assert!(
+        text(&again.stderr).contains("choose another name"),
+        "{}",
+        text(&again.stderr)
+    );
+    assert_eq!(fs::read_to_string(&out).unwrap(), rows);
+    let zip = path("all.zip");
+    let zipped = colloquy(
+        &[
+            "export",
+            "--study",
+            "remote-work-tools",
+            "--format",
+            "zip",
+            "--out",
+            &zip,
+        ],
+        &store,
+    );
+    assert!(zipped.status.success(), "{}", text(&zipped.stderr));
+    assert!(fs::read(&zip).unwrap().starts_with(b"PK"));
+    let subtitles = colloquy(
+        &[
+            "export",
+            "--study",
+            "remote-work-tools",
+            "--format",
+            "vtt",
+            "--out",
+            &path("x.vtt"),
+        ],
+        &store,
+    );
+    assert!(
+        text(&subtitles.stderr).contains("use one of jsonl, csv, zip"),
+        "{}",
+        text(&subtitles.stderr)
+    );
+}

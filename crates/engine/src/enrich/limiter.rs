@@ -3,7 +3,7 @@
 //! ```text
 //!          first clean answer                429, or trouble in a row: half the calls, hold
 //!  Cold ───────────────────────> Open <───────────────────────────────────────────────┐
-//!   two at a time                 │  cap grows by one with each cap of clean answers   │
+//!   four at a time                 │  cap grows by one with each cap of clean answers   │
 //!                                 │                                                    │
 //!                                 └── key, quota or model refused ──> Stopped ── probe ┘
 //!                                                                     one call a minute
@@ -23,7 +23,7 @@ use bucket::Bucket;
 use crate::time::Mono;
 
 /// Calls in flight until the first answer: an endpoint whose budget is small says so before it is overrun.
-const COLD: u32 = 2;
+const COLD: u32 = 4;
 /// Failures in a row that are as good as a 429.
 const TROUBLE_IN_A_ROW: u32 = 4;
 /// A hold where the vendor names none, and the longest that is believed.

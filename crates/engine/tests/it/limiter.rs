@@ -51,13 +51,13 @@ mod cap {
     use super::*;
 
     #[test]
-    fn two_calls_are_made_until_the_first_answer_then_as_many_as_allowed() {
+    fn four_calls_are_made_until_the_first_answer_then_as_many_as_allowed() {
         let mut limiter = Limiter::new(CEILING, MINUTE);
         let mut first = all(&mut limiter, at(0));
-        assert_eq!(first.len(), 2);
+        assert_eq!(first.len(), 4);
         assert_eq!(limiter.next(at(1), None), CallVerdict::WaitForAnswer);
         limiter.settle(at(800), first.pop().unwrap(), FINE, QUIET, 0);
-        assert_eq!(all(&mut limiter, at(800)).len(), 49);
+        assert_eq!(all(&mut limiter, at(800)).len(), 47);
         assert_eq!(limiter.in_flight(), CEILING);
     }
 

@@ -1,7 +1,7 @@
 //! UTC microseconds as RFC 3339 with `Z`.
 
 /// As text, to the millisecond.
-pub(super) fn rfc3339(at_us: i64) -> String {
+pub(crate) fn rfc3339(at_us: i64) -> String {
     jiff::Timestamp::from_microsecond(at_us).map_or_else(
         |_| "1970-01-01T00:00:00Z".to_owned(),
         |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),

@@ -18,8 +18,8 @@ use crate::app::App;
 
 /// A participant says something every ten seconds or so.
 const EVERY: Duration = Duration::from_secs(5);
-/// The last turns may still get their words: a transcript can come after the answer to it.
-const UNSETTLED_TURNS: usize = 2;
+/// The last turn may still get its words: a transcript can come after the answer to it. (One that comes later still is cut again.)
+const UNSETTLED_TURNS: usize = 1;
 
 /// Until stopped. Does nothing where the configuration says so.
 pub(super) async fn run(app: Arc<App>, stop: CancellationToken) {

@@ -1,6 +1,7 @@
 //! The API over real HTTP: what the document promises, and a clear answer to every mistake.
 
 mod console;
+mod export;
 mod general;
 mod grant;
 mod limits;

@@ -63,7 +63,7 @@ async fn a_refused_key_stops_the_lane_and_costs_no_attempt_and_when_it_is_good_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_more_calls_are_in_flight_than_the_configuration_allows_and_two_at_first() {
+async fn no_more_calls_are_in_flight_than_the_configuration_allows_and_four_at_first() {
     let flying = Arc::new(AtomicUsize::new(0));
     let most = Arc::new(AtomicUsize::new(0));
     let at_first = Arc::new(AtomicUsize::new(0));
@@ -79,7 +79,7 @@ async fn no_more_calls_are_in_flight_than_the_configuration_allows_and_two_at_fi
         move |no, body| {
             let now = seen.fetch_add(1, Ordering::SeqCst) + 1;
             highest.fetch_max(now, Ordering::SeqCst);
-            if no <= 2 {
+            if no <= 4 {
                 first.fetch_max(now, Ordering::SeqCst);
             }
             good(body, None)
@@ -93,14 +93,48 @@ async fn no_more_calls_are_in_flight_than_the_configuration_allows_and_two_at_fi
     let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
     let (id, _) = house.invite().await;
     finish(app, &id, &answers, Vec::new()).await;
-    until(app, "two calls", async || endpoint.calls() == 2).await;
+    until(app, "four calls", async || endpoint.calls() == 4).await;
     gate.add_permits(1);
     until(app, "five calls", async || endpoint.calls() == 6).await;
     gate.add_permits(1_000);
     until_report(app, &id, ReportState::Ready).await;
     assert_eq!(
         (at_first.load(Ordering::SeqCst), most.load(Ordering::SeqCst)),
-        (2, 5)
+        (4, 5)
     );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interview_that_just_ended_gets_the_next_free_slot_under_a_backlog() {
+    let slots = Arc::new(tokio::sync::Semaphore::new(0));
+    let (held, flying) = (Arc::clone(&slots), Arc::default());
+    let endpoint = ChatEndpoint::serve_held(held, |_, body| good(body, None), flying).await;
+    let url = endpoint.url.clone();
+    let house = house_with(SimConfig::instant(), |config| {
+        config.enrichment.base_url = url;
+        config.enrichment.batch_segments = 2;
+        config.enrichment.concurrency = 3;
+    })
+    .await;
+    let app = house.app();
+    let backlog: Vec<String> = (1..=40).map(|no| format!("Old answer {no}.")).collect();
+    let backlog: Vec<&str> = backlog.iter().map(String::as_str).collect();
+    let ((old, _), (new, _)) = (house.invite().await, house.invite().await);
+    finish(app, &old, &backlog, Vec::new()).await;
+    until(app, "three calls", async || endpoint.calls() == 3).await;
+    finish(app, &new, &["Fresh one.", "Fresh two."], Vec::new()).await;
+    until(app, "its segments", async || {
+        app.store.segments(&new).await.unwrap().len() == 2
+    })
+    .await;
+    slots.add_permits(1);
+    until(app, "the fourth call", async || endpoint.calls() == 4).await;
+    let fourth = endpoint.codings()[3]["messages"].to_string();
+    assert!(fourth.contains("Fresh one."), "{fourth}");
+    slots.add_permits(1_000);
+    for id in [&old, &new] {
+        until_report(app, id, ReportState::Ready).await;
+    }
     house.close().await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::cost::Component;
-use store::{Completion, JobFilter, JobState, Lane, Lease, ReportState, Retry, StoreError};
+use store::{Completion, JobFilter, JobState, Lane, Lease, NewJob, ReportState, Retry, StoreError};
 
 use crate::bench::{Bench, LEASE, START_US, charge, job};
 
@@ -211,13 +211,24 @@ async fn a_dead_letter_is_visible_with_its_reason_and_is_never_claimed() {
 async fn a_node_that_comes_back_releases_its_own_leases_only() {
     let bench = Bench::with(|config| config.node = "node-a".to_owned()).await;
     let id = bench.session(1).await;
-    bench.store.enqueue(vec![job(&id, "a", 1)]).await.unwrap();
+    let recording = NewJob {
+        lane: Lane::Recording,
+        ..job(&id, "b", 1)
+    };
+    let jobs = vec![job(&id, "a", 1), recording];
+    bench.store.enqueue(jobs).await.unwrap();
     let lost = claim_one(&bench).await.unwrap();
+    assert_eq!(bench.claim(Lane::Recording, 1).await.len(), 1);
     assert_eq!(bench.store.release_own_leases("node-b").await.unwrap(), 0);
     assert_eq!(claim_one(&bench).await, None);
-    assert_eq!(bench.store.release_own_leases("node-a").await.unwrap(), 1);
+    assert_eq!(bench.store.release_own_leases("node-a").await.unwrap(), 2);
     let again = claim_one(&bench).await.unwrap();
-    assert_eq!((again.job_id, again.attempts), (lost.job_id, 2));
+    assert_eq!((again.job_id, again.attempts), (lost.job_id, 1));
+    let recording = bench.claim(Lane::Recording, 1).await;
+    assert_eq!(
+        recording[0].attempts, 2,
+        "what may have killed the process counts"
+    );
     assert!(
         bench
             .store

@@ -7,6 +7,7 @@ import { Dialog } from "../../shared/Dialog";
 import { bytes, dollars, duration, latency, moment, quantity } from "../../shared/format";
 import { Icon } from "../../shared/icons";
 import { ProblemNote } from "../../shared/ProblemNote";
+import { ExportMenu, OF_SESSION } from "../ExportMenu";
 import { useConsole, useLive } from "../context";
 import { CostPanel } from "../CostPanel";
 import { JournalPanel } from "../JournalPanel";
@@ -166,6 +167,7 @@ function Head({ session }: { session: SessionDetail }) {
           </p>
         }
       >
+        {session.turns > 0 && <ExportMenu of="sessions" id={session.id} choices={OF_SESSION} />}
         {isLive(session.state) && (
           <button
             type="button"

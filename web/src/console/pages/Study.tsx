@@ -5,6 +5,7 @@ import type { StudyDetail } from "../../api/types";
 import { Icon } from "../../shared/icons";
 import { useConsole } from "../context";
 import { CreateLinks } from "../CreateLinks";
+import { ExportMenu, OF_STUDY } from "../ExportMenu";
 import { PageHead, Shown } from "../parts";
 import { Link, paths } from "../router";
 import { useResource } from "../useResource";
@@ -38,6 +39,7 @@ function Protocol({ study }: { study: StudyDetail }) {
           </p>
         }
       >
+        <ExportMenu of="studies" id={study.id} choices={OF_STUDY} />
         <Link to={paths.sessionsOf(study.id)} className="button">
           Sessions of this study
         </Link>

@@ -116,7 +116,12 @@ async fn every_console_address_answers_as_the_document_says() {
         .collect();
     assert_eq!(
         unread,
-        ["/api/v1/events", "/api/v1/sessions/{id}/recording"],
+        [
+            "/api/v1/events",
+            "/api/v1/sessions/{id}/export",
+            "/api/v1/sessions/{id}/recording",
+            "/api/v1/studies/{id}/export"
+        ],
         "tested on their own below"
     );
     house.close().await;

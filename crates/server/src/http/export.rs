@@ -1,0 +1,204 @@
+//! Exports: files of one interview or of a whole study.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::ids::{SessionId, StudyId};
+use futures_util::stream;
+use serde::Deserialize;
+use store::{SessionFilter, Store, StoreError};
+use utoipa::IntoParams;
+
+use super::auth::Researcher;
+use super::error::Problem;
+use crate::app::App;
+use crate::export::{Archive, Cells, Format, Interview, Table};
+
+/// Sessions that are looked up together.
+const PAGE: u32 = 100;
+
+/// Which file.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Of a session: jsonl, csv, vtt, srt, txt or docx. Of a study: jsonl, csv or zip.
+    format: String,
+    /// Of a CSV: sessions, turns (the default), codings or quotes.
+    table: Option<String>,
+    /// `safe` (the default): a text that a spreadsheet could take for a formula begins with an apostrophe. `raw`: as it is.
+    cells: Option<String>,
+}
+
+struct Checked {
+    format: Format,
+    table: Table,
+    cells: Cells,
+}
+
+/// A file of one interview.
+#[utoipa::path(get, path = "/api/v1/sessions/{id}/export", operation_id = "export_session", tag = "sessions", security(("console_token" = [])), params(("id" = String, Path), Wanted),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn session(
+    State(app): State<Arc<App>>,
+    _: Researcher,
+    Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Problem> {
+    let wanted = checked(&wanted, &Format::OF_SESSION)?;
+    let id = SessionId::from(id);
+    let Some(interview) = Interview::load(&app.store, &id).await? else {
+        return Err(Problem::not_found("session of that id"));
+    };
+    let file = interview.file(wanted.format, wanted.table, wanted.cells);
+    Ok(attachment(&wanted, id.as_str(), Body::from(file)))
+}
+
+/// A file of all interviews of a study, newest first. Tables and lines come as they are read.
+#[utoipa::path(get, path = "/api/v1/studies/{id}/export", operation_id = "export_study", tag = "studies", security(("console_token" = [])), params(("id" = String, Path), Wanted),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn study(
+    State(app): State<Arc<App>>,
+    _: Researcher,
+    Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Problem> {
+    let wanted = checked(&wanted, &Format::OF_STUDY)?;
+    let id = StudyId::from(id);
+    if app.store.study(&id, None).await?.is_none() {
+        return Err(Problem::not_found("study of that id"));
+    }
+    let mut sessions = Sessions::of(app.store.clone(), id.clone());
+    let Checked {
+        format,
+        table,
+        cells,
+    } = wanted;
+    let body = if format == Format::Zip {
+        let mut archive = Archive::new(cells);
+        while let Some(interview) = sessions.next().await? {
+            archive.add(&interview);
+        }
+        Body::from(archive.finish())
+    } else {
+        let head = (format == Format::Csv).then(|| Bytes::from(table.head()));
+        let parts = stream::try_unfold((head, sessions), move |(head, mut sessions)| async move {
+            if let Some(head) = head {
+                return Ok(Some((head, (None, sessions))));
+            }
+            let Some(interview) = sessions.next().await? else {
+                return Ok(None);
+            };
+            let part = if format == Format::Csv {
+                interview.rows(table, cells)
+            } else {
+                interview.file(format, table, cells)
+            };
+            Ok::<_, StoreError>(Some((Bytes::from(part), (None, sessions))))
+        });
+        Body::from_stream(parts)
+    };
+    Ok(attachment(&wanted, id.as_str(), body))
+}
+
+/// The interviews of a study, one at a time.
+struct Sessions {
+    store: Store,
+    study_id: StudyId,
+    page: VecDeque<SessionId>,
+    before: Option<SessionId>,
+    more: bool,
+}
+
+impl Sessions {
+    fn of(store: Store, study_id: StudyId) -> Sessions {
+        Sessions {
+            store,
+            study_id,
+            page: VecDeque::new(),
+            before: None,
+            more: true,
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Interview>, StoreError> {
+        loop {
+            if let Some(id) = self.page.pop_front() {
+                if let Some(interview) = Interview::load(&self.store, &id).await? {
+                    return Ok(Some(interview));
+                }
+                continue;
+            }
+            if !self.more {
+                return Ok(None);
+            }
+            let filter = SessionFilter {
+                study_id: Some(self.study_id.clone()),
+                before: self.before.clone(),
+                limit: PAGE,
+                ..SessionFilter::default()
+            };
+            let rows = self.store.sessions(filter).await?;
+            self.more = rows.len() >= PAGE as usize;
+            self.before = rows.last().map(|row| row.session_id.clone());
+            self.page = rows.into_iter().map(|row| row.session_id).collect();
+        }
+    }
+}
+
+fn checked(wanted: &Wanted, formats: &[Format]) -> Result<Checked, Problem> {
+    let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+    let format = Format::from_name(&wanted.format)
+        .filter(|format| formats.contains(format))
+        .ok_or_else(|| unknown("format", &wanted.format, &names))?;
+    let table = match wanted.table.as_deref() {
+        None => Table::Turns,
+        Some(name) => Table::from_name(name)
+            .ok_or_else(|| unknown("table", name, &Table::ALL.map(Table::name)))?,
+    };
+    let cells = match wanted.cells.as_deref() {
+        None | Some("safe") => Cells::Safe,
+        Some("raw") => Cells::Raw,
+        Some(other) => return Err(unknown("way of writing cells", other, &["safe", "raw"])),
+    };
+    Ok(Checked {
+        format,
+        table,
+        cells,
+    })
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "export",
+        "There is no such export",
+        format!("`{name}` is no {what} that can be had here."),
+        format!("Use one of: {}.", known.join(", ")),
+    )
+}
+
+fn attachment(wanted: &Checked, of: &str, body: Body) -> Response {
+    let table = if wanted.format == Format::Csv {
+        format!("-{}", wanted.table.name())
+    } else {
+        String::new()
+    };
+    let name = format!("{of}{table}.{}", wanted.format.name());
+    // Ids are slugs and ULIDs; whatever else got into one does not get into a header.
+    let name: String = name
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        .collect();
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let headers = [
+        (header::CONTENT_TYPE, wanted.format.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::CACHE_CONTROL, "private, no-store".to_owned()),
+    ];
+    (headers, body).into_response()
+}
