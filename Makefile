@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help chaos simulate setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
+.PHONY: help check-exports chaos simulate setup setup-browser web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -69,6 +69,11 @@ chaos: setup web ## Break everything under running interviews and check that non
 simulate: ## 100,000 interviews in virtual time in which everything breaks (SESSIONS=n, SEED=n; ONE=seed replays one)
 	@cargo build --locked --quiet --release -p engine --example fleet
 	@target/release/examples/fleet --sessions $(or $(SESSIONS),100000) --seed $(or $(SEED),1) $(if $(ONE),--one $(ONE))
+
+check-exports: build ## Read every export with parsers that are not ours (installs them below target/)
+	python3 -m venv target/exports
+	target/exports/bin/pip install --quiet --disable-pip-version-check -r scripts/exports.txt
+	target/exports/bin/python scripts/check_exports.py target/debug/colloquy
 
 ci: ## What the gate runs
 	.ci/run
