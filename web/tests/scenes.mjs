@@ -190,6 +190,13 @@ SCENES.push(
   scene("console-working", `/console/sessions/01JD0B2WORK00000000000000C${CONSOLE}`, (page) =>
     by(page, "report-pending").waitFor(),
   ),
+  scene("console-themes", `/console/studies/remote-work-tools/results${CONSOLE}`, (page) =>
+    by(page, "theme").first().waitFor(),
+  ),
+  scene("console-grid", `/console/studies/remote-work-tools/results${CONSOLE}`, async (page) => {
+    await by(page, "tab-grid").click();
+    await by(page, "grid").waitFor();
+  }),
   scene("console-work", `/console/work${CONSOLE}`, (page) => by(page, "dead-letter").first().waitFor()),
   scene("console-unauthorised", "/console#token=wrong", (page) => by(page, "problem").waitFor()),
   scene("console-unknown", `/console/sessions/nothing${CONSOLE}`, (page) => by(page, "problem").waitFor()),

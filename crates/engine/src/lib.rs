@@ -12,6 +12,7 @@
 //!              └── meter:   usage priced in micro-dollars against the budget
 //! ```
 
+pub mod analysis;
 pub mod cost;
 pub mod enrich;
 pub mod grant;

@@ -142,10 +142,7 @@ impl Interview {
     /// The participant, in every format.
     #[must_use]
     pub fn participant(&self) -> String {
-        let id = self.session.session_id.as_str();
-        let chars = id.chars().count();
-        let end: String = id.chars().skip(chars.saturating_sub(TOKEN_CHARS)).collect();
-        format!("P-{end}")
+        participant(&self.session.session_id)
     }
 
     fn speaker(&self, speaker: Speaker) -> String {
@@ -189,6 +186,15 @@ impl Interview {
     pub fn rows(&self, table: Table, cells: Cells) -> Vec<u8> {
         table.of(std::slice::from_ref(self), cells, table::Head::Without)
     }
+}
+
+/// Who took part in a session, as all files and pages name them.
+#[must_use]
+pub fn participant(id: &SessionId) -> String {
+    let id = id.as_str();
+    let chars = id.chars().count();
+    let end: String = id.chars().skip(chars.saturating_sub(TOKEN_CHARS)).collect();
+    format!("P-{end}")
 }
 
 /// One line, however many there were.

@@ -14,10 +14,12 @@ mod participation;
 mod probes;
 mod recording;
 mod restart;
+mod results;
 mod sessions;
 mod studies;
 mod time;
 mod views;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +53,9 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(studies::list, studies::put))
         .routes(routes!(studies::read))
         .routes(routes!(studies::invite))
+        .routes(routes!(results::themes))
+        .routes(routes!(results::grid))
+        .routes(routes!(results::search))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::read))
         .routes(routes!(sessions::turns))

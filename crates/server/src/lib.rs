@@ -15,6 +15,7 @@ mod hold;
 pub mod http;
 pub mod metrics;
 pub mod mistake;
+mod search;
 pub mod secrets;
 pub mod session;
 pub mod study;

@@ -1686,6 +1686,148 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/studies/{id}/grid": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The grid: what each respondent said about each topic, newest interview first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description `next_before` of the page before. */
+                    before?: string;
+                    /** @description 1 to 100; 50 if absent. */
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["GridBody"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{id}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every place where participants said a word or phrase, newest interview first. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description A word or phrase that participants said. Case and accents do not matter. */
+                    q: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["HitsBody"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/studies/{id}/sessions": {
         parameters: {
             query?: never;
@@ -1761,10 +1903,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/studies/{id}/themes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Themes: what participants spoke of, how they feel about it, and who is against. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ThemesBody"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A respondent and a topic. */
+        CellView: {
+            quotes: components["schemas"]["QuotedView"][];
+            /** Format: int32 */
+            segments: number;
+            sentiment: string;
+            topic: string;
+        };
         /** @description What a participant gets at the end. */
         Completion: {
             code?: string | null;
@@ -1803,6 +2016,54 @@ export interface components {
         /** @description `{sessions}`. */
         CreatedSessionsBody: {
             sessions: components["schemas"]["CreatedSession"][];
+        };
+        /** @description How participants feel, each counted once. */
+        FeelingsView: {
+            /** Format: int32 */
+            mixed: number;
+            /** Format: int32 */
+            negative: number;
+            /** Format: int32 */
+            neutral: number;
+            /** Format: int32 */
+            positive: number;
+        };
+        /** @description `{topics, rows, next_before}`. */
+        GridBody: {
+            /** @description For the next page; null on the last. */
+            next_before?: string | null;
+            rows: components["schemas"]["RowView"][];
+            topics: components["schemas"]["TopicView"][];
+        };
+        /** @description `{hits, more}`. */
+        HitsBody: {
+            hits: components["schemas"]["HitView"][];
+            /** @description Whether there are more than are shown. */
+            more: boolean;
+        };
+        /** @description A place where it was said. */
+        HitView: {
+            /** Format: int64 */
+            end_ms: number;
+            /**
+             * Format: int32
+             * @description First character of what was looked for, Unicode code points.
+             */
+            from_char: number;
+            participant: string;
+            phase: string;
+            session_id: string;
+            /** Format: int64 */
+            start_ms: number;
+            /** @description The whole turn. */
+            text: string;
+            /**
+             * Format: int32
+             * @description One past its last.
+             */
+            to_char: number;
+            /** Format: int32 */
+            turn: number;
         };
         /** @description `{jobs, next_before}`. */
         JobsBody: {
@@ -1979,6 +2240,17 @@ export interface components {
             title: string;
             /** @description Names the kind: `/problems/link-unknown`. */
             type: string;
+        };
+        /** @description Words and where they were said. */
+        QuotedView: {
+            /** Format: int64 */
+            end_ms: number;
+            /** Format: int64 */
+            start_ms: number;
+            /** @description Verbatim; empty where nothing was worth quoting. */
+            text: string;
+            /** Format: int32 */
+            turn: number;
         };
         /** @description A finished recording. */
         RecordingInfo: {
@@ -2172,6 +2444,14 @@ export interface components {
          * @enum {string}
          */
         RequestName: "mute" | "unmute" | "repeat" | "end";
+        /** @description A respondent. */
+        RowView: {
+            cells: components["schemas"]["CellView"][];
+            /** @description Why the interview ended; null while it runs. */
+            outcome?: string | null;
+            participant: string;
+            session_id: string;
+        };
         /** @description A coded part of a turn. */
         Segment: {
             quote?: components["schemas"]["SegmentQuote"] | null;
@@ -2290,6 +2570,23 @@ export interface components {
             phase: string;
             question: string;
         };
+        /** @description So many of so many participants. */
+        ShareView: {
+            /** @description A section's id, or a version of the study. */
+            key: string;
+            /** @description What people read for it. */
+            label: string;
+            /**
+             * Format: int32
+             * @description Of all who were there.
+             */
+            of: number;
+            /**
+             * Format: int32
+             * @description Who spoke of the topic there.
+             */
+            participants: number;
+        };
         /** @description `{studies}`. */
         StudiesBody: {
             studies: components["schemas"]["StudySummary"][];
@@ -2354,6 +2651,52 @@ export interface components {
             id: string;
             question: string;
             required: boolean;
+        };
+        /** @description `{themes, counted, truncated}`. */
+        ThemesBody: {
+            /**
+             * Format: int32
+             * @description Coded interviews that were counted.
+             */
+            counted: number;
+            themes: components["schemas"]["ThemeView"][];
+            /** @description Whether there are more, which were not. */
+            truncated: boolean;
+        };
+        /** @description A topic over all interviews. */
+        ThemeView: {
+            /** @description Sessions of the negative cases: who feels the opposite of most. */
+            against: string[];
+            /** @description How those participants feel about it. */
+            feelings: components["schemas"]["FeelingsView"];
+            /** @description What people read for it. */
+            label: string;
+            /**
+             * Format: int32
+             * @description Of all who were coded.
+             */
+            of: number;
+            /**
+             * Format: int32
+             * @description Who spoke of it.
+             */
+            participants: number;
+            /** @description By section of the study. */
+            phases: components["schemas"]["ShareView"][];
+            /**
+             * Format: int32
+             * @description How often it was spoken of.
+             */
+            segments: number;
+            /** @description Id in the codebook, or open label. */
+            topic: string;
+            /** @description By wave: version of the study. */
+            waves: components["schemas"]["ShareView"][];
+        };
+        /** @description A topic, as people read it. */
+        TopicView: {
+            label: string;
+            topic: string;
         };
         /** @description One utterance. */
         Turn: {

@@ -6,6 +6,7 @@ import "../styles/console.css";
 import { ConsoleApi } from "./api";
 import { ConsoleContext, useLiveState } from "./context";
 import { LiveFeed } from "./live";
+import { ResultsPage } from "./pages/Results";
 import { SessionPage } from "./pages/Session";
 import { SessionsPage } from "./pages/Sessions";
 import { SignIn } from "./pages/SignIn";
@@ -67,7 +68,7 @@ function TopBar({ route, onLeave }: { route: Route; onLeave: () => void }) {
         Colloquy
       </Link>
       <nav aria-label="Console">
-        <Link to={paths.studies} current={route.page === "studies" || route.page === "study"}>
+        <Link to={paths.studies} current={["studies", "study", "results"].includes(route.page)}>
           Studies
         </Link>
         <Link to={paths.sessions} current={route.page === "sessions" || route.page === "session"} testId="nav-sessions">
@@ -102,6 +103,8 @@ function Routed({ route }: { route: Route }) {
       return <StudiesPage />;
     case "study":
       return <StudyPage key={route.id} id={route.id} />;
+    case "results":
+      return <ResultsPage key={route.id} id={route.id} />;
     case "sessions":
       return <SessionsPage />;
     case "session":

@@ -24,7 +24,7 @@ export function Transcript({ turns, language, live, current, follow, onPlay }: P
   useEffect(() => {
     if (!follow || current === null) return;
     list.current?.querySelector(`[data-turn="${current}"]`)?.scrollIntoView({ block: "nearest" });
-  }, [follow, current]);
+  }, [follow, current, turns.length]);
   if (turns.length === 0) {
     return (
       <Empty title="Nothing was said yet">

@@ -4,6 +4,8 @@ import { Client, type Options } from "../api/client";
 import type {
   Costs,
   CreatedSession,
+  Grid,
+  Hits,
   Jobs,
   JournalEntry,
   Lanes,
@@ -12,6 +14,7 @@ import type {
   SessionSummary,
   StudyDetail,
   StudySummary,
+  Themes,
   Turn,
   Waveform,
 } from "../api/types";
@@ -44,6 +47,23 @@ export class ConsoleApi {
 
   async study(id: string, signal: AbortSignal): Promise<StudyDetail> {
     return (await this.#client.get("/api/v1/studies/{id}", { path: { id }, signal })).study;
+  }
+
+  async themes(id: string, signal: AbortSignal): Promise<Themes> {
+    return this.#client.get("/api/v1/studies/{id}/themes", { path: { id }, signal });
+  }
+
+  async grid(id: string, before: string | null, signal?: AbortSignal): Promise<Grid> {
+    const query = before === null ? {} : { before };
+    return this.#client.get("/api/v1/studies/{id}/grid", {
+      path: { id },
+      query,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async search(id: string, q: string): Promise<Hits> {
+    return this.#client.get("/api/v1/studies/{id}/search", { path: { id }, query: { q } });
   }
 
   async putStudy(source: string): Promise<StudyDetail> {

@@ -306,3 +306,41 @@ describe("exports", () => {
     expect(await screen.findByTestId("problem")).toHaveTextContent("Go back.");
   });
 });
+
+describe("results of a study", () => {
+  const study = fixtures.studyDetails["remote-work-tools"];
+  const table = () => ({
+    "GET /studies/remote-work-tools": { study },
+    "GET /studies/remote-work-tools/themes": fixtures.themes,
+    "GET /studies/remote-work-tools/grid": fixtures.grid,
+    "GET /studies/remote-work-tools/search": fixtures.hits,
+  });
+
+  it("themes are counted in people, and the negative cases are named", async () => {
+    open("/console/studies/remote-work-tools/results#token=x", table());
+    const themes = await screen.findAllByTestId("theme");
+    const first = themes[0] ?? document.body;
+    expect(first).toHaveTextContent("3 of 4 participants, 9 mentions");
+    expect(within(first).getByRole("link", { name: "P-00000B" })).toHaveAttribute(
+      "href",
+      "/console/sessions/01JD0B2DONE00000000000000B",
+    );
+  });
+
+  it("every cell of the grid leads to the place where it was said", async () => {
+    open("/console/studies/remote-work-tools/results#token=x", table());
+    await userEvent.click(await screen.findByRole("tab", { name: "Respondents" }));
+    const [quote] = await screen.findAllByTestId("listen");
+    expect(quote).toHaveAttribute("href", "/console/sessions/01JD0B2DONE00000000000000B?turn=4");
+    expect(screen.getByTestId("grid")).toHaveTextContent("negative");
+  });
+
+  it("a word is marked where it was said", async () => {
+    open("/console/studies/remote-work-tools/results#token=x", table());
+    await userEvent.click(await screen.findByRole("tab", { name: "Search" }));
+    await userEvent.type(screen.getByLabelText("What participants said"), "cafe");
+    await userEvent.click(screen.getByRole("button", { name: "Search" }));
+    expect(await screen.findByTestId("found")).toHaveTextContent("1 place with “cafe”");
+    expect(screen.getByText("café").tagName).toBe("MARK");
+  });
+});

@@ -1,10 +1,11 @@
-/** A router for five pages: the path is the state. */
+/** A router for six pages: the path is the state. */
 
 import { useSyncExternalStore, type MouseEvent, type ReactNode } from "react";
 
 export type Route =
   | { page: "studies" }
   | { page: "study"; id: string }
+  | { page: "results"; id: string }
   | { page: "sessions" }
   | { page: "session"; id: string }
   | { page: "work" }
@@ -12,8 +13,10 @@ export type Route =
 
 /** Which page a path means. */
 export function routeOf(path: string): Route {
-  const [console_, kind, id, ...rest] = path.split("/").filter((part) => part !== "");
+  const [console_, kind, id, part, ...rest] = path.split("/").filter((part) => part !== "");
   if (console_ !== "console" || rest.length > 0) return { page: "unknown" };
+  if (kind === "studies" && id !== undefined && part === "results") return { page: "results", id: decode(id) };
+  if (part !== undefined) return { page: "unknown" };
   if (kind === undefined) return { page: "studies" };
   if (kind === "studies") return id === undefined ? { page: "studies" } : { page: "study", id: decode(id) };
   if (kind === "sessions") return id === undefined ? { page: "sessions" } : { page: "session", id: decode(id) };
@@ -32,8 +35,11 @@ function decode(part: string): string {
 export const paths = {
   studies: "/console/studies",
   study: (id: string) => `/console/studies/${encodeURIComponent(id)}`,
+  results: (id: string) => `/console/studies/${encodeURIComponent(id)}/results`,
   sessions: "/console/sessions",
   sessionsOf: (study: string) => `/console/sessions?study=${encodeURIComponent(study)}`,
+  /** The place in a session where something was said; it is played. */
+  turn: (session: string, turn: number) => `/console/sessions/${encodeURIComponent(session)}?turn=${turn}`,
   work: "/console/work",
   session: (id: string) => `/console/sessions/${encodeURIComponent(id)}`,
 };

@@ -1,6 +1,9 @@
 /** Types of the fixtures: they must be what the API promises. */
 
 import type {
+  Grid,
+  Hits,
+  Themes,
   Costs,
   Job,
   JournalEntry,
@@ -28,3 +31,6 @@ export const waveform: Waveform;
 export function recording(): Uint8Array;
 export const lanes: Lane[];
 export const deadLetters: Job[];
+export const themes: Themes;
+export const grid: Grid;
+export const hits: Hits;

@@ -518,3 +518,92 @@ export const deadLetters = [
     ended_at: "2026-11-22T10:57:02.000Z",
   },
 ];
+
+/** What interviews say together. */
+export const themes = {
+  counted: 4,
+  truncated: false,
+  themes: [
+    {
+      topic: "focus",
+      label: "Focus and interruptions",
+      participants: 3,
+      of: 4,
+      segments: 9,
+      feelings: { negative: 1, neutral: 0, positive: 2, mixed: 0 },
+      against: ["01JD0B2DONE00000000000000B"],
+      phases: [
+        { key: "warmup", label: "Getting started", participants: 1, of: 4 },
+        { key: "exploration", label: "Your tools", participants: 3, of: 4 },
+      ],
+      waves: [
+        { key: "1", label: "Version 1", participants: 1, of: 2 },
+        { key: "2", label: "Version 2", participants: 2, of: 2 },
+      ],
+    },
+    {
+      topic: "cost",
+      label: "Cost",
+      participants: 1,
+      of: 4,
+      segments: 1,
+      feelings: { negative: 0, neutral: 1, positive: 0, mixed: 0 },
+      against: [],
+      phases: [{ key: "warmup", label: "Getting started", participants: 1, of: 4 }],
+      waves: [{ key: "1", label: "Version 1", participants: 1, of: 2 }],
+    },
+  ],
+};
+
+export const grid = {
+  topics: [
+    { topic: "focus", label: "Focus and interruptions" },
+    { topic: "cost", label: "Cost" },
+  ],
+  rows: [
+    {
+      session_id: "01JD0B2DONE00000000000000B",
+      participant: "P-00000B",
+      outcome: "complete",
+      cells: [
+        {
+          topic: "focus",
+          sentiment: "negative",
+          segments: 4,
+          quotes: [{ text: "I lose an hour every time it rings", turn: 4, start_ms: 41_000, end_ms: 47_000 }],
+        },
+      ],
+    },
+    {
+      session_id: "01JD0B2WORK00000000000000C",
+      participant: "P-00000C",
+      outcome: "partial",
+      cells: [
+        {
+          topic: "cost",
+          sentiment: "neutral",
+          segments: 1,
+          quotes: [{ text: "", turn: 6, start_ms: 61_000, end_ms: 63_000 }],
+        },
+      ],
+    },
+  ],
+  next_before: null,
+};
+
+export const hits = {
+  hits: [
+    {
+      session_id: "01JD0B2DONE00000000000000B",
+      participant: "P-00000B",
+      turn: 4,
+      phase: "warmup",
+      start_ms: 41_000,
+      end_ms: 47_000,
+      text: "I work in a café 🙂 most days.",
+      from_char: 12,
+      to_char: 16,
+    },
+  ],
+  more: false,
+};

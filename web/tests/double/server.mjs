@@ -105,6 +105,9 @@ async function console_(double, path, url, request, response) {
     }));
     return json(response, 201, { sessions });
   }
+  if (kind === "studies" && part === "themes") return json(response, 200, fixtures.themes);
+  if (kind === "studies" && part === "grid") return json(response, 200, fixtures.grid);
+  if (kind === "studies" && part === "search") return json(response, 200, fixtures.hits);
   if (kind === "studies") {
     const study = fixtures.studyDetails[id];
     return study ? json(response, 200, { study }) : notFound(response, "study", id);

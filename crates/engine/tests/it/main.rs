@@ -5,6 +5,7 @@
     reason = "a test looks at what it asks about"
 )]
 
+mod analysis;
 mod believing;
 mod care;
 mod drive;

@@ -1,6 +1,5 @@
 //! Exports: files of one interview or of a whole study.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -10,16 +9,14 @@ use axum::response::{IntoResponse, Response};
 use engine::ids::{SessionId, StudyId};
 use futures_util::stream;
 use serde::Deserialize;
-use store::{SessionFilter, Store, StoreError};
+use store::{Store, StoreError};
 use utoipa::IntoParams;
 
 use super::auth::Researcher;
 use super::error::Problem;
+use super::walk::Walk;
 use crate::app::App;
 use crate::export::{Archive, Cells, Format, Interview, Table};
-
-/// Sessions that are looked up together.
-const PAGE: u32 = 100;
 
 /// Which file.
 #[derive(Deserialize, IntoParams)]
@@ -72,7 +69,8 @@ pub(super) async fn study(
     if app.store.study(&id, None).await?.is_none() {
         return Err(Problem::not_found("study of that id"));
     }
-    let mut sessions = Sessions::of(app.store.clone(), id.clone());
+    let store = app.store.clone();
+    let mut walk = Walk::over(store.clone(), id.clone());
     let Checked {
         format,
         table,
@@ -80,74 +78,42 @@ pub(super) async fn study(
     } = wanted;
     let body = if format == Format::Zip {
         let mut archive = Archive::new(cells);
-        while let Some(interview) = sessions.next().await? {
+        while let Some(interview) = next(&store, &mut walk).await? {
             archive.add(&interview);
         }
         Body::from(archive.finish())
     } else {
         let head = (format == Format::Csv).then(|| Bytes::from(table.head()));
-        let parts = stream::try_unfold((head, sessions), move |(head, mut sessions)| async move {
-            if let Some(head) = head {
-                return Ok(Some((head, (None, sessions))));
-            }
-            let Some(interview) = sessions.next().await? else {
-                return Ok(None);
-            };
-            let part = if format == Format::Csv {
-                interview.rows(table, cells)
-            } else {
-                interview.file(format, table, cells)
-            };
-            Ok::<_, StoreError>(Some((Bytes::from(part), (None, sessions))))
-        });
+        let parts = stream::try_unfold(
+            (head, store, walk),
+            move |(head, store, mut walk)| async move {
+                if let Some(head) = head {
+                    return Ok(Some((head, (None, store, walk))));
+                }
+                let Some(interview) = next(&store, &mut walk).await? else {
+                    return Ok(None);
+                };
+                let part = if format == Format::Csv {
+                    interview.rows(table, cells)
+                } else {
+                    interview.file(format, table, cells)
+                };
+                Ok::<_, StoreError>(Some((Bytes::from(part), (None, store, walk))))
+            },
+        );
         Body::from_stream(parts)
     };
     Ok(attachment(&wanted, id.as_str(), body))
 }
 
-/// The interviews of a study, one at a time.
-struct Sessions {
-    store: Store,
-    study_id: StudyId,
-    page: VecDeque<SessionId>,
-    before: Option<SessionId>,
-    more: bool,
-}
-
-impl Sessions {
-    fn of(store: Store, study_id: StudyId) -> Sessions {
-        Sessions {
-            store,
-            study_id,
-            page: VecDeque::new(),
-            before: None,
-            more: true,
+/// The next interview of a study.
+async fn next(store: &Store, walk: &mut Walk) -> Result<Option<Interview>, StoreError> {
+    while let Some(session) = walk.next().await? {
+        if let Some(interview) = Interview::load(store, &session.session_id).await? {
+            return Ok(Some(interview));
         }
     }
-
-    async fn next(&mut self) -> Result<Option<Interview>, StoreError> {
-        loop {
-            if let Some(id) = self.page.pop_front() {
-                if let Some(interview) = Interview::load(&self.store, &id).await? {
-                    return Ok(Some(interview));
-                }
-                continue;
-            }
-            if !self.more {
-                return Ok(None);
-            }
-            let filter = SessionFilter {
-                study_id: Some(self.study_id.clone()),
-                before: self.before.clone(),
-                limit: PAGE,
-                ..SessionFilter::default()
-            };
-            let rows = self.store.sessions(filter).await?;
-            self.more = rows.len() >= PAGE as usize;
-            self.before = rows.last().map(|row| row.session_id.clone());
-            self.page = rows.into_iter().map(|row| row.session_id).collect();
-        }
-    }
+    Ok(None)
 }
 
 fn checked(wanted: &Wanted, formats: &[Format]) -> Result<Checked, Problem> {

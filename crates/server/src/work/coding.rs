@@ -19,7 +19,7 @@ use super::{Failure, report_job};
 use crate::app::App;
 
 /// Turns before the first segment that are shown for understanding.
-const CONTEXT_TURNS: usize = 4;
+const CONTEXT_TURNS: u32 = 4;
 /// Tokens of an answer beside its quote: some 60 are usual.
 const OUTPUT_TOKENS_PER_SEGMENT: usize = 120;
 const OUTPUT_TOKENS_LEAST: u32 = 500;
@@ -144,13 +144,12 @@ async fn call<'a>(app: &App, leases: &'a [Lease]) -> Result<Option<Call<'a>>, Fa
     let Some(first) = leases.first() else {
         return Ok(None);
     };
-    let numbers: BTreeSet<u32> = leases.iter().filter_map(segment_no).collect();
-    let rows = app.store.segments(&first.session_id).await?;
-    let wanted = rows.iter().filter(|row| numbers.contains(&row.segment_no));
+    let numbers: Vec<u32> = leases.iter().filter_map(segment_no).collect();
+    let rows = app.store.some_segments(&first.session_id, &numbers).await?;
     Ok(Some(Call {
         leases,
         first,
-        segments: wanted.map(segment).collect(),
+        segments: rows.iter().map(segment).collect(),
         round: first.round,
         size: u32::try_from(app.config.enrichment.batch_segments).unwrap_or(1),
     }))
@@ -265,15 +264,12 @@ async fn context(
         .map(|segment| segment.start_ms)
         .min()
         .unwrap_or_default();
-    let turns = super::transcript::spoken(app, session_id).await?;
-    let before: Vec<_> = turns
-        .into_iter()
-        .filter(|turn| turn.start_ms < first_ms && !turn.text.is_empty())
-        .collect();
-    let skip = before.len().saturating_sub(CONTEXT_TURNS);
-    Ok(before
-        .into_iter()
-        .skip(skip)
+    let before = app
+        .store
+        .turns_before(session_id, first_ms, CONTEXT_TURNS)
+        .await?;
+    let heard = before.into_iter().filter(|turn| !turn.text.is_empty());
+    Ok(heard
         .map(|turn| ContextLine {
             speaker: turn.speaker,
             text: turn.text,

@@ -61,8 +61,12 @@ impl Bench {
     }
 
     async fn put(&self, key: &str, rank: i64) {
+        self.put_in(Lane::Analysis, key, rank).await;
+    }
+
+    async fn put_in(&self, lane: Lane, key: &str, rank: i64) {
         let job = NewJob {
-            lane: Lane::Analysis,
+            lane,
             kind: "test".to_owned(),
             session_id: self.session_id.clone(),
             key: key.to_owned(),
@@ -157,11 +161,11 @@ async fn a_job_that_is_cut_off_by_a_stop_is_given_back_at_once_and_for_free() {
 #[tokio::test]
 async fn a_job_that_took_its_process_with_it_too_often_is_a_dead_letter() {
     let bench = Bench::new().await;
-    bench.put("poison", 1).await;
+    bench.put_in(Lane::Recording, "poison", 1).await;
     let store = &bench.office.store;
     for _ in 0..4 {
         let leases = store
-            .claim(Lane::Analysis, &Take::one(PATIENCE))
+            .claim(Lane::Recording, &Take::one(PATIENCE))
             .await
             .unwrap();
         assert_eq!(leases.len(), 1);
@@ -173,7 +177,7 @@ async fn a_job_that_took_its_process_with_it_too_often_is_a_dead_letter() {
         let office = bench.office.clone();
         tokio::spawn(worker(
             office,
-            Lane::Analysis,
+            Lane::Recording,
             Take::one(LEASE),
             None,
             async |_, _| panic!("it is not run again"),

@@ -7,6 +7,7 @@ mod grant;
 mod limits;
 mod participant;
 mod restart;
+mod results;
 
 use std::net::IpAddr;
 

@@ -90,10 +90,10 @@ const REPLAY: &str = "
     WHERE state = 3 AND (?1 IS NULL OR job_id = ?1) AND (?2 IS NULL OR lane = ?2)
     RETURNING lane";
 
-/// A call to an endpoint takes no process with it, so its end is not counted against the segment; what is done with data may.
+/// A call to an endpoint takes no process with it, so a process's end is not counted against it. Decoding audio may.
 const RELEASE: &str = "
     UPDATE job
-    SET state = 0, lease_until_us = NULL, attempts = attempts - CASE WHEN lane = 'enrichment' THEN 1 ELSE 0 END
+    SET state = 0, lease_until_us = NULL, attempts = attempts - CASE WHEN lane = 'recording' THEN 0 ELSE 1 END
     WHERE state = 1 AND owner = ?1";
 
 impl Operation for Enqueue {

@@ -260,7 +260,19 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn segments(&self, id: &SessionId) -> Result<Vec<SegmentRow>, StoreError> {
-        self.shared.reader.segments(id).await
+        self.shared.reader.segments(id, None).await
+    }
+
+    /// The same, but only those of these numbers that are on record.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn some_segments(
+        &self,
+        id: &SessionId,
+        numbers: &[u32],
+    ) -> Result<Vec<SegmentRow>, StoreError> {
+        self.shared.reader.segments(id, Some(numbers)).await
     }
 
     /// The report of a session.

@@ -223,6 +223,19 @@ impl Store {
         self.shared.reader.turns(id).await
     }
 
+    /// The last turns that began before a moment, in speech order.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn turns_before(
+        &self,
+        id: &SessionId,
+        start_ms: u64,
+        count: u32,
+    ) -> Result<Vec<TurnRow>, StoreError> {
+        self.shared.reader.turns_before(id, start_ms, count).await
+    }
+
     /// The phases of a session, in the order in which they were entered.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ import { isLive, standing } from "../labels";
 import { Badge, Figure, PageHead, Shown } from "../parts";
 import { Player, type PlayerHandle } from "../Player";
 import { ReportRail } from "../ReportRail";
-import { Link, paths } from "../router";
+import { Link, paths, useLocation } from "../router";
 import { Tabs } from "../Tabs";
 import { Transcript } from "../Transcript";
 import { turnAt } from "../transcript";
@@ -68,6 +68,16 @@ export function SessionPage({ id }: { id: string }) {
   const [current, setCurrent] = useState<number | null>(null);
   const [playing, setPlaying] = useState(false);
   const play = (fromMs: number, toMs: number) => player.current?.play(fromMs, toMs);
+  // Whoever comes by a quote wants to hear it.
+  const asked = Number(useLocation().searchParams.get("turn") ?? "0");
+  const heard = useRef(0);
+  const askedTurn = turns.data?.find((turn) => turn.turn === asked);
+  const audible = sound.data !== null;
+  useEffect(() => {
+    if (!audible || askedTurn === undefined || heard.current === askedTurn.turn) return;
+    heard.current = askedTurn.turn;
+    player.current?.play(askedTurn.start_ms, askedTurn.end_ms);
+  }, [audible, askedTurn]);
   const onTime = (ms: number, isPlaying: boolean) => {
     setCurrent(turnAt(turns.data ?? [], ms));
     setPlaying(isPlaying);
@@ -115,8 +125,8 @@ export function SessionPage({ id }: { id: string }) {
                             turns={list}
                             language={data.language}
                             live={isLive(data.state)}
-                            current={current}
-                            follow={playing}
+                            current={current ?? (asked > 0 ? asked : null)}
+                            follow={playing || current === null}
                             onPlay={sound.data === null ? null : (turn) => play(turn.start_ms, turn.end_ms)}
                           />
                         )}

@@ -39,6 +39,9 @@ function Protocol({ study }: { study: StudyDetail }) {
           </p>
         }
       >
+        <Link to={paths.results(study.id)} className="button" testId="study-results">
+          Results
+        </Link>
         <ExportMenu of="studies" id={study.id} choices={OF_STUDY} />
         <Link to={paths.sessionsOf(study.id)} className="button">
           Sessions of this study

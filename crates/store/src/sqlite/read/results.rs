@@ -10,13 +10,15 @@ use super::Reader;
 use crate::error::StoreError;
 use crate::results::{CodingRow, QuoteSpan, RecordingRow, SegmentRow, Sentiment};
 
+/// Only these numbers, or all.
 const SEGMENTS: &str = "
     SELECT g.segment_no, g.turn, g.start_ms, g.end_ms, g.phase, g.language, g.body AS segment_body,
            c.coding_id, c.model, c.prompt_version, c.schema_version, c.sentiment, c.score_permille, c.body AS coding_body
     FROM segment g
     LEFT JOIN coding c ON c.coding_id =
         (SELECT max(l.coding_id) FROM coding l WHERE l.session_id = g.session_id AND l.segment_no = g.segment_no)
-    WHERE g.session_id = ?1 ORDER BY g.segment_no";
+    WHERE g.session_id = ?1 AND (?2 IS NULL OR g.segment_no IN (SELECT value FROM json_each(?2)))
+    ORDER BY g.segment_no";
 
 const REPORT: &str = "SELECT body FROM report WHERE session_id = ?1";
 
@@ -24,9 +26,14 @@ const RECORDING: &str =
     "SELECT object, duration_ms, bytes, body FROM recording WHERE session_id = ?1";
 
 impl Reader {
-    pub(crate) async fn segments(&self, id: &SessionId) -> Result<Vec<SegmentRow>, StoreError> {
+    pub(crate) async fn segments(
+        &self,
+        id: &SessionId,
+        numbers: Option<&[u32]>,
+    ) -> Result<Vec<SegmentRow>, StoreError> {
         sqlx::query(SEGMENTS)
             .bind(id.as_str())
+            .bind(numbers.map(|numbers| serde_json::json!(numbers).to_string()))
             .fetch_all(&self.pool)
             .await?
             .iter()

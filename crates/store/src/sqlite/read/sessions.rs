@@ -85,6 +85,11 @@ const JOURNAL: &str =
 const TURNS: &str = "
     SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn WHERE session_id = ?1 ORDER BY start_ms, turn";
 
+/// The last ?3 that began before ?2, newest first.
+const TURNS_BEFORE: &str = "
+    SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn
+    WHERE session_id = ?1 AND start_ms < ?2 ORDER BY start_ms DESC, turn DESC LIMIT ?3";
+
 const LAST_TURN: &str = "SELECT max(turn) AS turn FROM turn WHERE session_id = ?1";
 
 const PHASES: &str =
@@ -223,6 +228,21 @@ impl Reader {
             .iter()
             .map(turn_row)
             .collect()
+    }
+
+    pub(crate) async fn turns_before(
+        &self,
+        id: &SessionId,
+        start_ms: u64,
+        count: u32,
+    ) -> Result<Vec<TurnRow>, StoreError> {
+        let rows = sqlx::query(TURNS_BEFORE)
+            .bind(id.as_str())
+            .bind(i64::try_from(start_ms).unwrap_or(i64::MAX))
+            .bind(i64::from(count))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().rev().map(turn_row).collect()
     }
 
     pub(crate) async fn phases(&self, id: &SessionId) -> Result<Vec<PhaseRow>, StoreError> {

@@ -1,0 +1,181 @@
+//! What interviews say together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::analysis::{Coded, Share, grid, prevailing, themes};
+use engine::enrich::Sentiment;
+use engine::ids::{PhaseId, SessionId, TurnNo};
+
+fn coded(session: &str, topics: &[&str], sentiment: Sentiment) -> Coded {
+    Coded {
+        session: SessionId::from(session),
+        version: 1,
+        phase: PhaseId::from("warmup"),
+        turn: TurnNo(2),
+        start_ms: 0,
+        end_ms: 1,
+        sentiment,
+        topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+        quote: None,
+    }
+}
+
+use Sentiment::{Mixed, Negative, Neutral, Positive};
+
+#[test]
+fn somebody_who_is_for_and_against_is_mixed_and_neutral_words_change_nothing() {
+    assert_eq!(prevailing([Neutral, Positive]), Positive);
+    assert_eq!(prevailing([Negative, Neutral]), Negative);
+    assert_eq!(prevailing([Positive, Negative]), Mixed);
+    assert_eq!(prevailing([Mixed]), Mixed);
+    assert_eq!(prevailing([Neutral]), Neutral);
+    assert_eq!(prevailing([]), Neutral);
+}
+
+#[test]
+fn a_theme_counts_people_and_not_mentions_and_of_all_who_were_coded() {
+    let rows = [
+        coded("a", &["cost", "cost"], Positive),
+        coded("a", &["cost"], Positive),
+        coded("b", &["cost", "focus"], Positive),
+        coded("c", &[], Neutral),
+        coded("d", &["cost"], Negative),
+    ];
+    let found = themes(&rows);
+    let cost = &found[0];
+    assert_eq!((cost.topic.as_str(), cost.segments), ("cost", 4));
+    assert_eq!(
+        cost.share,
+        Share {
+            participants: 3,
+            of: 4
+        }
+    );
+    assert_eq!((cost.feelings.positive, cost.feelings.negative), (2, 1));
+    assert_eq!(cost.against, [SessionId::from("d")], "the negative case");
+    assert_eq!(found[1].topic, "focus");
+}
+
+#[test]
+fn without_a_majority_nobody_is_against() {
+    let rows = [
+        coded("a", &["cost"], Positive),
+        coded("b", &["cost"], Negative),
+    ];
+    assert!(themes(&rows)[0].against.is_empty());
+}
+
+#[test]
+fn sections_and_waves_are_compared_over_those_who_were_in_them() {
+    let mut rows = vec![
+        coded("a", &["cost"], Positive),
+        coded("b", &[], Neutral),
+        coded("c", &["cost"], Positive),
+    ];
+    rows[2].version = 2;
+    rows[2].phase = PhaseId::from("probing");
+    let theme = &themes(&rows)[0];
+    let phases: Vec<(&str, u32, u32)> = theme
+        .phases
+        .iter()
+        .map(|(phase, share)| (phase.as_str(), share.participants, share.of))
+        .collect();
+    assert_eq!(phases, [("probing", 1, 1), ("warmup", 1, 2)]);
+    let waves: Vec<(u32, u32, u32)> = theme
+        .waves
+        .iter()
+        .map(|(wave, share)| (*wave, share.participants, share.of))
+        .collect();
+    assert_eq!(waves, [(1, 1, 2), (2, 1, 1)]);
+}
+
+#[test]
+fn a_cell_has_its_first_quotes_or_else_the_place_where_it_was_said() {
+    let mut rows: Vec<Coded> = (0..5).map(|_| coded("a", &["cost"], Positive)).collect();
+    for (at, row) in rows.iter_mut().enumerate() {
+        row.start_ms = 100 - at as u64;
+        row.quote = (at > 0).then(|| format!("quote {at}"));
+    }
+    rows.push(coded("b", &["cost"], Neutral));
+    let grid = grid(&rows);
+    let texts: Vec<&str> = grid[&SessionId::from("a")]["cost"]
+        .quotes
+        .iter()
+        .map(|quote| quote.text.as_str())
+        .collect();
+    assert_eq!(
+        texts,
+        ["quote 4", "quote 3", "quote 2"],
+        "in the order in which they were said"
+    );
+    let silent = &grid[&SessionId::from("b")]["cost"];
+    assert_eq!(
+        (silent.quotes.len(), silent.quotes[0].text.as_str()),
+        (1, "")
+    );
+}
+
+/// Against a reference that counts in the dumbest way.
+#[test]
+fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
+    let mut state = 7_u64;
+    let mut below = |bound: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % bound
+    };
+    for _ in 0..200 {
+        let rows: Vec<Coded> = (0..below(60))
+            .map(|_| {
+                let session = format!("s{}", below(8));
+                let topics: Vec<String> = (0..below(3)).map(|_| format!("t{}", below(4))).collect();
+                let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+                let mut row = coded(
+                    &session,
+                    &topics,
+                    Sentiment::ALL[usize::try_from(below(4)).unwrap()],
+                );
+                row.version = 1 + u32::try_from(below(2)).unwrap();
+                row
+            })
+            .collect();
+        let everybody: BTreeSet<_> = rows.iter().map(|row| &row.session).collect();
+        let found = themes(&rows);
+        let grid = grid(&rows);
+        assert_eq!(grid.len(), everybody.len());
+        let topics: BTreeSet<&String> = rows.iter().flat_map(|row| &row.topics).collect();
+        assert_eq!(found.len(), topics.len());
+        for theme in &found {
+            let mut per_person: BTreeMap<&SessionId, (bool, bool, u32)> = BTreeMap::new();
+            for row in rows.iter().filter(|row| row.topics.contains(&theme.topic)) {
+                let felt = per_person.entry(&row.session).or_default();
+                felt.0 |= matches!(row.sentiment, Positive | Mixed);
+                felt.1 |= matches!(row.sentiment, Negative | Mixed);
+                felt.2 += 1;
+            }
+            assert_eq!(theme.share.participants as usize, per_person.len());
+            assert_eq!(theme.share.of as usize, everybody.len());
+            let only_good = per_person.values().filter(|felt| felt.0 && !felt.1).count();
+            let only_bad = per_person.values().filter(|felt| felt.1 && !felt.0).count();
+            assert_eq!(
+                (
+                    theme.feelings.positive as usize,
+                    theme.feelings.negative as usize
+                ),
+                (only_good, only_bad)
+            );
+            assert!(theme.against.len() == only_good.min(only_bad) || only_good == only_bad);
+            for (session, felt) in &per_person {
+                assert_eq!(grid[*session][&theme.topic].segments, felt.2);
+            }
+            let by_wave: u32 = theme.waves.values().map(|share| share.participants).sum();
+            assert!(by_wave >= theme.share.participants);
+        }
+        assert!(
+            found
+                .windows(2)
+                .all(|pair| pair[0].share.participants >= pair[1].share.participants)
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! What the interviews of a study say together, over HTTP.
+
+use reqwest::StatusCode;
+use sim::provider::SimConfig;
+use store::ReportState;
+
+use super::{Api, body, problem};
+use crate::finished::{ChatEndpoint, Reply, finish, is_summary, keys, until_report};
+use crate::harness::house_with;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn themes_count_participants_the_grid_shows_each_and_words_are_found_where_they_fell() {
+    // Who says "hate" is against, whoever else speaks of the first job is for.
+    let endpoint = ChatEndpoint::serve(0, |_, body| {
+        if is_summary(body) {
+            return crate::finished::good(body, None);
+        }
+        let asked = body["messages"].to_string();
+        let sentiment = if asked.contains("hated") { "negative" } else { "positive" };
+        let one = serde_json::json!({ "sentiment": sentiment, "score": 0.5, "topics": ["First job"], "quote": null });
+        let all: serde_json::Map<_, _> = keys(body).into_iter().map(|key| (key, one.clone())).collect();
+        Reply::Content(serde_json::Value::Object(all).to_string())
+    })
+    .await;
+    let url = endpoint.url.clone();
+    let house = house_with(SimConfig::instant(), |config| {
+        config.enrichment.base_url = url
+    })
+    .await;
+    let app = house.app();
+    let mut ids = Vec::new();
+    for answers in [
+        ["I loved the Bäckerei.", "It was fine."],
+        ["A BACKEREI in Leipzig.", "Good people."],
+        ["I hated it.", "Really hated."],
+    ] {
+        let (id, _) = house.invite().await;
+        finish(app, &id, &answers, Vec::new()).await;
+        until_report(app, &id, ReportState::Ready).await;
+        ids.push(id.to_string());
+    }
+    let api = Api::new(&house);
+    let themes = body(api.console("/api/v1/studies/first-job/themes").await).await;
+    let theme = &themes["themes"][0];
+    assert_eq!(
+        (&themes["counted"], &themes["truncated"]),
+        (&3.into(), &false.into())
+    );
+    assert_eq!(
+        (&theme["participants"], &theme["of"], &theme["segments"]),
+        (&3.into(), &3.into(), &6.into()),
+        "{theme}"
+    );
+    assert_eq!(
+        (
+            &theme["feelings"]["positive"],
+            &theme["feelings"]["negative"]
+        ),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(
+        theme["against"],
+        serde_json::json!([ids[2]]),
+        "the negative case"
+    );
+    assert_eq!(theme["phases"][0]["of"], 3);
+
+    let first = body(api.console("/api/v1/studies/first-job/grid?limit=2").await).await;
+    assert_eq!(first["rows"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        first["rows"][0]["session_id"],
+        ids[2].as_str(),
+        "newest first"
+    );
+    assert_eq!(first["rows"][0]["cells"][0]["sentiment"], "negative");
+    let before = first["next_before"].as_str().unwrap();
+    let rest = body(
+        api.console(&format!(
+            "/api/v1/studies/first-job/grid?limit=2&before={before}"
+        ))
+        .await,
+    )
+    .await;
+    assert_eq!(rest["rows"][0]["session_id"], ids[0].as_str());
+    assert_eq!(rest["topics"][0]["topic"], "first job");
+
+    let hits = body(
+        api.console("/api/v1/studies/first-job/search?q=b%C3%A4ckerei")
+            .await,
+    )
+    .await;
+    let found: Vec<(&str, u64, u64)> = hits["hits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hit| {
+            let session = hit["session_id"].as_str().unwrap();
+            (
+                session,
+                hit["from_char"].as_u64().unwrap(),
+                hit["to_char"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(found, [(ids[1].as_str(), 2, 10), (ids[0].as_str(), 12, 20)]);
+    assert_eq!(hits["more"], false);
+    let said_by_us = body(
+        api.console("/api/v1/studies/first-job/search?q=and%20then")
+            .await,
+    )
+    .await;
+    assert_eq!(
+        said_by_us["hits"],
+        serde_json::json!([]),
+        "only what participants said"
+    );
+    let nothing = api.console("/api/v1/studies/first-job/search?q=%20").await;
+    problem(nothing, StatusCode::BAD_REQUEST).await;
+    for path in ["themes", "grid", "search?q=x"] {
+        let unknown = api
+            .console(&format!("/api/v1/studies/nothing/{path}"))
+            .await;
+        problem(unknown, StatusCode::NOT_FOUND).await;
+    }
+    house.close().await;
+}

@@ -1,0 +1,268 @@
+/** What the interviews of a study say together: themes, the grid of respondents and topics, and a search. */
+
+import { useEffect, useState, type SyntheticEvent } from "react";
+import { asProblem, type Problem } from "../../api/problem";
+import type { Cell, Grid, Hits, Theme, Themes } from "../../api/types";
+import { clock, count, quantity } from "../../shared/format";
+import { Icon } from "../../shared/icons";
+import { ProblemNote } from "../../shared/ProblemNote";
+import { useConsole } from "../context";
+import { Empty, PageHead, Sentiment, Shown } from "../parts";
+import { Link, paths } from "../router";
+import { Tabs } from "../Tabs";
+import { useResource } from "../useResource";
+
+export function ResultsPage({ id }: { id: string }) {
+  const { api } = useConsole();
+  const study = useResource(`study:${id}`, (signal) => api.study(id, signal));
+  const themes = useResource(`themes:${id}`, (signal) => api.themes(id, signal));
+  const grid = useResource(`grid:${id}`, (signal) => api.grid(id, null, signal));
+  const title = study.data?.title ?? "Study";
+  useEffect(() => {
+    document.title = `Results of ${title} · Colloquy`;
+  }, [title]);
+  return (
+    <>
+      <PageHead
+        title={`Results: ${title}`}
+        above={
+          <p className="crumbs">
+            <Link to={paths.study(id)}>
+              <Icon name="back" size={16} /> {title}
+            </Link>
+          </p>
+        }
+      />
+      <Tabs
+        label="Results"
+        tabs={[
+          { id: "themes", label: "Themes", body: () => <Shown of={themes}>{(data) => <ThemeList of={data} />}</Shown> },
+          {
+            id: "grid",
+            label: "Respondents",
+            body: () => <Shown of={grid}>{(data) => <GridTable id={id} first={data} />}</Shown>,
+          },
+          { id: "search", label: "Search", body: () => <Search id={id} /> },
+        ]}
+      />
+    </>
+  );
+}
+
+function ThemeList({ of: { themes, counted, truncated } }: { of: Themes }) {
+  if (themes.length === 0) {
+    return <Empty title="No results yet">Themes appear here as soon as an interview is coded.</Empty>;
+  }
+  return (
+    <>
+      <p className="muted" data-testid="counted">
+        {count(counted, "coded interview")}
+        {truncated && ", the newest; older ones are in the exports"}. Numbers are participants, each counted once.
+      </p>
+      <ul className="themes" data-testid="themes">
+        {themes.map((theme) => (
+          <ThemeCard key={theme.topic} theme={theme} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function ThemeCard({ theme }: { theme: Theme }) {
+  const { feelings } = theme;
+  const felt = [
+    ["positive", feelings.positive],
+    ["mixed", feelings.mixed],
+    ["neutral", feelings.neutral],
+    ["negative", feelings.negative],
+  ] as const;
+  return (
+    <li className="card theme" data-testid="theme">
+      <h2>{theme.label}</h2>
+      <p>
+        <meter min={0} max={theme.of} value={theme.participants} aria-hidden="true" />{" "}
+        <strong>
+          {quantity(theme.participants)} of {quantity(theme.of)}
+        </strong>{" "}
+        participants, {count(theme.segments, "mention")}
+      </p>
+      <p className="feelings">
+        {felt
+          .filter(([, number]) => number > 0)
+          .map(([sentiment, number]) => (
+            <span key={sentiment}>
+              <Sentiment value={sentiment} /> {quantity(number)}
+            </span>
+          ))}
+      </p>
+      {theme.against.length > 0 && (
+        <p className="small">
+          Negative cases:{" "}
+          {theme.against.slice(0, 10).map((session) => (
+            <Link key={session} to={paths.session(session)} className="case">
+              {participant(session)}
+            </Link>
+          ))}
+          {theme.against.length > 10 && ` and ${quantity(theme.against.length - 10)} more`}
+        </p>
+      )}
+      <Shares title="By section" shares={theme.phases} />
+      {theme.waves.length > 1 && <Shares title="By wave" shares={theme.waves} />}
+    </li>
+  );
+}
+
+function Shares({ title, shares }: { title: string; shares: Theme["phases"] }) {
+  return (
+    <p className="small muted">
+      {title}: {shares.map((share) => `${share.label} ${share.participants}/${share.of}`).join(" · ")}
+    </p>
+  );
+}
+
+function GridTable({ id, first }: { id: string; first: Grid }) {
+  const { api } = useConsole();
+  const [older, setOlder] = useState<Grid[]>([]);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const pages = [first, ...older];
+  const rows = pages.flatMap((page) => page.rows);
+  const labels = new Map(pages.flatMap((page) => page.topics).map(({ topic, label }) => [topic, label]));
+  const topics = [...labels].sort(([, a], [, b]) => a.localeCompare(b));
+  const next = pages.at(-1)?.next_before ?? null;
+  const more = (before: string) => {
+    setProblem(null);
+    api.grid(id, before).then(
+      (page) => setOlder((known) => [...known, page]),
+      (error: unknown) => setProblem(asProblem(error)),
+    );
+  };
+  if (rows.length === 0) {
+    return <Empty title="No results yet">Respondents appear here as soon as their interview is coded.</Empty>;
+  }
+  return (
+    <>
+      <div className="table-frame card">
+        <table className="grid" data-testid="grid">
+          <thead>
+            <tr>
+              <th scope="col">Respondent</th>
+              {topics.map(([topic, label]) => (
+                <th key={topic} scope="col">
+                  {label}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.session_id} data-testid="respondent">
+                <th scope="row">
+                  <Link to={paths.session(row.session_id)}>{row.participant}</Link>
+                  {row.outcome === "partial" && <span className="tag">partial</span>}
+                </th>
+                {topics.map(([topic]) => (
+                  <td key={topic}>
+                    <CellBody session={row.session_id} cell={row.cells.find((cell) => cell.topic === topic)} />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {problem !== null && <ProblemNote problem={problem} />}
+      {next !== null && (
+        <button type="button" className="button" onClick={() => more(next)}>
+          Show older respondents
+        </button>
+      )}
+    </>
+  );
+}
+
+function CellBody({ session, cell }: { session: string; cell: Cell | undefined }) {
+  if (cell === undefined) return <span className="muted">–</span>;
+  return (
+    <>
+      <Sentiment value={cell.sentiment} />
+      <ul className="quotes-of-cell">
+        {cell.quotes.map((quote) => (
+          <li key={`${quote.turn}:${quote.start_ms}`}>
+            <Link to={paths.turn(session, quote.turn)} testId="listen">
+              {quote.text === "" ? `Listen at ${clock(quote.start_ms)}` : `“${quote.text}”`}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Search({ id }: { id: string }) {
+  const { api } = useConsole();
+  const [phrase, setPhrase] = useState("");
+  const [found, setFound] = useState<{ phrase: string; hits: Hits } | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const look = (event: SyntheticEvent) => {
+    event.preventDefault();
+    setProblem(null);
+    api.search(id, phrase).then(
+      (hits) => setFound({ phrase, hits }),
+      (error: unknown) => {
+        setFound(null);
+        setProblem(asProblem(error));
+      },
+    );
+  };
+  return (
+    <>
+      <form className="filters" role="search" onSubmit={look}>
+        <div>
+          <label className="label" htmlFor="phrase">
+            What participants said
+          </label>
+          <input
+            id="phrase"
+            type="search"
+            value={phrase}
+            onChange={(event) => setPhrase(event.target.value)}
+            required
+          />
+        </div>
+        <button type="submit" className="button">
+          Search
+        </button>
+      </form>
+      {problem !== null && <ProblemNote problem={problem} />}
+      <p role="status" className="muted" data-testid="found">
+        {found !== null &&
+          (found.hits.more
+            ? `The first ${quantity(found.hits.hits.length)} places with “${found.phrase}”`
+            : `${count(found.hits.hits.length, "place")} with “${found.phrase}”`)}
+      </p>
+      <ul className="hits">
+        {found?.hits.hits.map((hit) => {
+          // Code points, as the server counts them.
+          const characters = Array.from(hit.text);
+          return (
+            <li key={`${hit.session_id}:${hit.turn}:${hit.from_char}`} className="card" data-testid="hit">
+              <Link to={paths.turn(hit.session_id, hit.turn)}>
+                {hit.participant} at {clock(hit.start_ms)}
+              </Link>
+              <p>
+                {characters.slice(0, hit.from_char).join("")}
+                <mark>{characters.slice(hit.from_char, hit.to_char).join("")}</mark>
+                {characters.slice(hit.to_char).join("")}
+              </p>
+            </li>
+          );
+        })}
+      </ul>
+    </>
+  );
+}
+
+/** As the server names participants. */
+function participant(session: string): string {
+  return `P-${session.slice(-6)}`;
+}
