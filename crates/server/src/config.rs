@@ -123,10 +123,22 @@ pub struct Provider {
     pub connect_timeout_ms: u64,
 }
 
+/// Who codes segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coder {
+    /// The chat completions endpoint.
+    Endpoint,
+    /// A lexicon, without any call.
+    Lexicon,
+}
+
 /// `[enrichment]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enrichment {
+    /// Who codes.
+    pub coder: Coder,
     /// Chat completions endpoint; empty: the provider's.
     pub base_url: String,
     /// Its key; empty: the provider's.

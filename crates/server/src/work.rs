@@ -19,6 +19,7 @@ mod coding;
 mod failure;
 mod finish;
 mod gate;
+mod lexicon;
 pub mod report;
 mod stream;
 mod transcript;

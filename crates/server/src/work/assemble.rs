@@ -19,6 +19,7 @@ use super::report::{
     Report, ReportCoverage, ReportFigures, ReportMethod, ReportQuote, ReportTopic, SentimentCounts,
 };
 use crate::app::App;
+use crate::config::Coder;
 use crate::study::Study;
 
 /// Words of the transcript shown for the summary; an interview of an hour has some 8,000.
@@ -84,7 +85,7 @@ async fn summary(
         "{said} answers of one participant about \"{}\".",
         session.study_title
     );
-    if said == 0 {
+    if said == 0 || app.config.enrichment.coder == Coder::Lexicon {
         return (plain, Vec::new());
     }
     let transcript: Vec<String> = turns

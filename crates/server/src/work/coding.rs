@@ -15,8 +15,10 @@ use store::{CodingRow, Fate, Lease, NewCoding, QuoteSpan, SegmentRow, Settlement
 
 use super::call::Client;
 use super::gate::Turn;
+use super::lexicon;
 use super::{Failure, report_job};
 use crate::app::App;
+use crate::config::Coder;
 
 /// Turns before the first segment that are shown for understanding.
 const CONTEXT_TURNS: u32 = 4;
@@ -34,6 +36,8 @@ struct Call<'a> {
     leases: &'a [Lease],
     first: &'a Lease,
     segments: Vec<Segment>,
+    /// Of all of them.
+    language: String,
     round: u32,
     /// Segments in a call of the first round.
     size: u32,
@@ -88,6 +92,11 @@ pub(super) async fn run(
     }
     let id = &call.first.session_id;
     let codebook = codebook(app, id).await?;
+    if app.config.enrichment.coder == Coder::Lexicon {
+        drop(turn);
+        let settlement = call.settlement(|segment| estimated(segment, &call.language, &codebook));
+        return settle(app, leases, settlement).await;
+    }
     let ids: BTreeSet<String> = codebook.iter().map(|code| code.id.clone()).collect();
     let context = context(app, id, &call.segments).await?;
     let shown: Vec<&Segment> = call.segments.iter().collect();
@@ -150,8 +159,21 @@ async fn call<'a>(app: &App, leases: &'a [Lease]) -> Result<Option<Call<'a>>, Fa
         leases,
         first,
         segments: rows.iter().map(segment).collect(),
+        language: rows
+            .first()
+            .map(|row| row.language.clone())
+            .unwrap_or_default(),
         round: first.round,
         size: u32::try_from(app.config.enrichment.batch_segments).unwrap_or(1),
+    }))
+}
+
+/// Without a call: what the lexicon says, or nothing.
+fn estimated(segment: &Segment, language: &str, codebook: &[Code]) -> Fate {
+    let coding = lexicon::code(&segment.text, language, codebook);
+    Fate::Done(coding.map(|coding| NewCoding {
+        segment_no: segment.no,
+        coding,
     }))
 }
 

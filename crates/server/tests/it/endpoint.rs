@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::http::StatusCode;
 use serde_json::json;
+use server::config::Coder;
 use sim::provider::SimConfig;
 use store::{JobState, ReportState};
 
@@ -136,5 +137,35 @@ async fn an_interview_that_just_ended_gets_the_next_free_slot_under_a_backlog() 
     for id in [&old, &new] {
         until_report(app, id, ReportState::Ready).await;
     }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_an_endpoint_answers_are_estimated_from_a_lexicon_and_nobody_is_called() {
+    let endpoint = ChatEndpoint::serve(0, |_, body| good(body, None)).await;
+    let url = endpoint.url.clone();
+    let house = house_with(SimConfig::instant(), |config| {
+        config.enrichment.base_url = url;
+        config.enrichment.coder = Coder::Lexicon;
+    })
+    .await;
+    let app = house.app();
+    let (id, _) = house.invite().await;
+    finish(app, &id, &ANSWERS, Vec::new()).await;
+    until_report(app, &id, ReportState::Ready).await;
+    let report = report(app, &id).await;
+    assert_eq!(report.method.model, "lexicon estimate");
+    assert_eq!(
+        (
+            report.sentiment.positive,
+            report.sentiment.negative,
+            report.sentiment.neutral
+        ),
+        (1, 1, 1),
+        "{report:?}"
+    );
+    assert!(report.summary.contains("3 answers"), "{}", report.summary);
+    assert_eq!(endpoint.calls(), 0);
+    assert_eq!(report.figures.cost_micro_usd, 0);
     house.close().await;
 }

@@ -157,7 +157,7 @@ function GridTable({ id, first }: { id: string; first: Grid }) {
             {rows.map((row) => (
               <tr key={row.session_id} data-testid="respondent">
                 <th scope="row">
-                  <Link to={paths.session(row.session_id)}>{row.participant}</Link>
+                  <Link to={paths.session(row.session_id)}>{row.participant}</Link>{" "}
                   {row.outcome === "partial" && <span className="tag">partial</span>}
                 </th>
                 {topics.map(([topic]) => (
