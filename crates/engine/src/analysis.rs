@@ -67,12 +67,22 @@ pub struct Theme {
     pub segments: u32,
     /// How those participants feel about it, each once.
     pub feelings: Feelings,
-    /// Negative cases: who feels the opposite of most. Empty where there is no majority.
-    pub against: Vec<SessionId>,
+    /// Negative cases: of those who are for or against, the fewer, each with the first place where they say so. Empty where both
+    /// are as many.
+    pub against: Vec<Case>,
     /// Who spoke of it in which section, of all who were in it.
     pub phases: BTreeMap<PhaseId, Share>,
     /// The same by wave.
     pub waves: BTreeMap<u32, Share>,
+}
+
+/// A negative case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Case {
+    /// Whose.
+    pub session: SessionId,
+    /// The turn in which they say so first.
+    pub turn: TurnNo,
 }
 
 /// A respondent and a topic.
@@ -155,7 +165,7 @@ pub fn themes(coded: &[Coded]) -> Vec<Theme> {
             share: among(&everybody, felt.keys().copied().collect()),
             segments: count(rows.len()),
             feelings,
-            against: against(feelings, &felt),
+            against: against(feelings, &felt, &rows),
             phases: in_phase
                 .iter()
                 .map(|(phase, sessions)| {
@@ -193,14 +203,28 @@ fn feelings(felt: impl Iterator<Item = Sentiment>) -> Feelings {
     feelings
 }
 
-fn against(feelings: Feelings, felt: &BTreeMap<&SessionId, Sentiment>) -> Vec<SessionId> {
+fn against(
+    feelings: Feelings,
+    felt: &BTreeMap<&SessionId, Sentiment>,
+    rows: &[&Coded],
+) -> Vec<Case> {
     let opposite = match feelings.positive.cmp(&feelings.negative) {
         std::cmp::Ordering::Greater => Sentiment::Negative,
         std::cmp::Ordering::Less => Sentiment::Positive,
         std::cmp::Ordering::Equal => return Vec::new(),
     };
     let opposed = felt.iter().filter(|(_, sentiment)| **sentiment == opposite);
-    opposed.map(|(session, _)| (*session).clone()).collect()
+    let case = |(session, _): (&&SessionId, &Sentiment)| {
+        let said = rows
+            .iter()
+            .filter(|row| row.session == **session && row.sentiment == opposite);
+        let first = said.min_by_key(|row| (row.start_ms, row.turn))?;
+        Some(Case {
+            session: first.session.clone(),
+            turn: first.turn,
+        })
+    };
+    opposed.filter_map(case).collect()
 }
 
 /// What each respondent said about each topic.

@@ -11,7 +11,8 @@ pub(crate) struct Needle(Vec<char>);
 impl Needle {
     /// None if nothing is left to look for.
     pub(crate) fn new(phrase: &str) -> Option<Needle> {
-        let folded: Vec<char> = folded(phrase.trim()).into_iter().map(|(c, _)| c).collect();
+        let letters = folded(phrase.trim());
+        let folded: Vec<char> = letters.into_iter().map(|letter| letter.folded).collect();
         (!folded.is_empty()).then_some(Needle(folded))
     }
 
@@ -22,10 +23,12 @@ impl Needle {
         let mut places = Vec::new();
         let mut at = 0;
         while let Some(window) = text.get(at..at + length) {
-            let hit = window.iter().map(|(c, _)| c).eq(self.0.iter());
-            if let (true, Some((_, first)), Some((_, last))) = (hit, window.first(), window.last())
-            {
-                places.push(*first..last + 1);
+            let hit = window
+                .iter()
+                .map(|letter| letter.folded)
+                .eq(self.0.iter().copied());
+            if let (true, Some(first), Some(last)) = (hit, window.first(), window.last()) {
+                places.push(first.from..last.to);
                 at += length;
             } else {
                 at += 1;
@@ -35,25 +38,66 @@ impl Needle {
     }
 }
 
-/// The characters as they are compared, each with the number of the one that it comes from. Runs of white space are one space.
-fn folded(text: &str) -> Vec<(char, u32)> {
-    let mut folded: Vec<(char, u32)> = Vec::new();
-    for (index, original) in (0..).zip(text.chars()) {
+/// A character as it is compared, and the characters of the text that it stands for.
+#[derive(Clone, Copy, Debug)]
+struct Letter {
+    folded: char,
+    from: u32,
+    to: u32,
+}
+
+/// The text as it is compared. Runs of white space are one space.
+fn folded(text: &str) -> Vec<Letter> {
+    let mut letters: Vec<Letter> = Vec::new();
+    for (from, original) in (0..).zip(text.chars()) {
+        let to = from + 1;
         if original.is_whitespace() {
-            if folded.last().is_none_or(|(c, _)| *c != ' ') {
-                folded.push((' ', index));
+            match letters.last_mut() {
+                Some(last) if last.folded == ' ' => last.to = to,
+                _ => letters.push(Letter {
+                    folded: ' ',
+                    from,
+                    to,
+                }),
             }
             continue;
         }
-        for lower in original.to_lowercase() {
-            decompose_canonical(lower, |part| {
-                if !is_combining_mark(part) {
-                    folded.push((part, index));
-                }
-            });
+        // A mark of its own belongs to the letter before it.
+        let marked = letters
+            .last_mut()
+            .filter(|last| is_combining_mark(original) && drops_marks(last.folded));
+        if let Some(last) = marked {
+            last.to = to;
+            continue;
+        }
+        for lower in narrow(original).to_lowercase() {
+            let mut push = |folded| letters.push(Letter { folded, from, to });
+            if drops_marks(lower) {
+                decompose_canonical(lower, |part| {
+                    if !is_combining_mark(part) {
+                        push(part);
+                    }
+                });
+            } else {
+                push(lower);
+            }
         }
     }
-    folded
+    letters
+}
+
+/// Latin, Greek, Cyrillic, Hebrew and Arabic, where an accent or a vowel sign is often left out. Elsewhere (kana, Hangul,
+/// the scripts of India) a mark makes another sound, and another word.
+fn drops_marks(c: char) -> bool {
+    matches!(c, '\u{0}'..='\u{52F}' | '\u{590}'..='\u{6FF}' | '\u{1E00}'..='\u{1FFF}')
+}
+
+/// Full-width forms as the letters that they are (Unicode block Halfwidth and Fullwidth Forms).
+fn narrow(c: char) -> char {
+    match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +122,10 @@ mod tests {
         assert_eq!(found("größe", "Die GROSSE Größe"), ["Größe"]);
         assert_eq!(found("at  home", "I am at\nhome."), ["at\nhome"]);
         assert_eq!(found("cafe\u{301}", "a café"), ["café"]);
+        let decomposed = found("cafe", "a cafe\u{301}!");
+        assert_eq!(decomposed, ["cafe\u{301}"], "with its accent");
+        assert_eq!(found("abc", "ＡＢＣ"), ["ＡＢＣ"]);
+        assert_eq!(found("ёлка", "Елка"), ["Елка"]);
     }
 
     #[test]
@@ -88,9 +136,22 @@ mod tests {
     }
 
     #[test]
+    fn where_a_mark_makes_another_word_it_is_not_found() {
+        for (phrase, text) in [
+            ("かき", "かぎ"),
+            ("ハン", "パン"),
+            ("하", "한"),
+            ("की", "का"),
+            ("しか", "しが"),
+        ] {
+            assert!(found(phrase, text).is_empty(), "{phrase} in {text}");
+            assert_eq!(found(phrase, phrase), [phrase]);
+        }
+    }
+
+    #[test]
     fn nothing_is_found_nowhere_and_places_do_not_overlap() {
         assert_eq!(Needle::new("  "), None);
-        assert_eq!(Needle::new("\u{301}"), None);
         assert_eq!(found("aa", "aaaa").len(), 2);
         assert!(found("longer than the text", "text").is_empty());
     }

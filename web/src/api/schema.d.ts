@@ -1970,6 +1970,13 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A negative case, and where they say so first. */
+        CaseView: {
+            participant: string;
+            session_id: string;
+            /** Format: int32 */
+            turn: number;
+        };
         /** @description A respondent and a topic. */
         CellView: {
             quotes: components["schemas"]["QuotedView"][];
@@ -2665,8 +2672,8 @@ export interface components {
         };
         /** @description A topic over all interviews. */
         ThemeView: {
-            /** @description Sessions of the negative cases: who feels the opposite of most. */
-            against: string[];
+            /** @description Negative cases: of those who are for or against, the fewer. */
+            against: components["schemas"]["CaseView"][];
             /** @description How those participants feel about it. */
             feelings: components["schemas"]["FeelingsView"];
             /** @description What people read for it. */

@@ -323,7 +323,7 @@ describe("results of a study", () => {
     expect(first).toHaveTextContent("3 of 4 participants, 9 mentions");
     expect(within(first).getByRole("link", { name: "P-00000B" })).toHaveAttribute(
       "href",
-      "/console/sessions/01JD0B2DONE00000000000000B",
+      "/console/sessions/01JD0B2DONE00000000000000B?turn=4",
     );
   });
 

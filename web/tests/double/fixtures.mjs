@@ -531,7 +531,7 @@ export const themes = {
       of: 4,
       segments: 9,
       feelings: { negative: 1, neutral: 0, positive: 2, mixed: 0 },
-      against: ["01JD0B2DONE00000000000000B"],
+      against: [{ session_id: "01JD0B2DONE00000000000000B", participant: "P-00000B", turn: 4 }],
       phases: [
         { key: "warmup", label: "Getting started", participants: 1, of: 4 },
         { key: "exploration", label: "Your tools", participants: 3, of: 4 },

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::analysis::{Coded, Share, grid, prevailing, themes};
+use engine::analysis::{Case, Coded, Share, grid, prevailing, themes};
 use engine::enrich::Sentiment;
 use engine::ids::{PhaseId, SessionId, TurnNo};
 
@@ -52,7 +52,11 @@ fn a_theme_counts_people_and_not_mentions_and_of_all_who_were_coded() {
         }
     );
     assert_eq!((cost.feelings.positive, cost.feelings.negative), (2, 1));
-    assert_eq!(cost.against, [SessionId::from("d")], "the negative case");
+    let case = Case {
+        session: SessionId::from("d"),
+        turn: TurnNo(2),
+    };
+    assert_eq!(cost.against, [case], "the negative case");
     assert_eq!(found[1].topic, "focus");
 }
 
@@ -137,6 +141,10 @@ fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
                     Sentiment::ALL[usize::try_from(below(4)).unwrap()],
                 );
                 row.version = 1 + u32::try_from(below(2)).unwrap();
+                row.phase =
+                    PhaseId::from(["warmup", "probing"][usize::try_from(below(2)).unwrap()]);
+                row.turn = TurnNo(u32::try_from(below(50)).unwrap());
+                row.start_ms = u64::from(row.turn.0) * 1_000;
                 row
             })
             .collect();
@@ -165,12 +173,38 @@ fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
                 ),
                 (only_good, only_bad)
             );
-            assert!(theme.against.len() == only_good.min(only_bad) || only_good == only_bad);
+            let (fewer, felt_so): (&[Sentiment], _) = match only_good.cmp(&only_bad) {
+                std::cmp::Ordering::Greater => (&[Negative], (false, true)),
+                std::cmp::Ordering::Less => (&[Positive], (true, false)),
+                std::cmp::Ordering::Equal => (&[], (false, false)),
+            };
+            let mut against = BTreeSet::new();
             for (session, felt) in &per_person {
-                assert_eq!(grid[*session][&theme.topic].segments, felt.2);
+                let of_them = rows
+                    .iter()
+                    .filter(|row| row.session == **session && row.topics.contains(&theme.topic));
+                let cell = &grid[*session][&theme.topic];
+                assert_eq!(cell.segments, felt.2);
+                assert_eq!(
+                    cell.sentiment,
+                    prevailing(of_them.clone().map(|row| row.sentiment))
+                );
+                if !fewer.is_empty() && (felt.0, felt.1) == felt_so {
+                    let turns = of_them
+                        .filter(|row| fewer.contains(&row.sentiment))
+                        .map(|row| row.turn);
+                    let (session, turn) = ((*session).clone(), turns.min().unwrap());
+                    against.insert(Case { session, turn });
+                }
             }
-            let by_wave: u32 = theme.waves.values().map(|share| share.participants).sum();
-            assert!(by_wave >= theme.share.participants);
+            let found: BTreeSet<_> = theme.against.iter().cloned().collect();
+            assert_eq!(found, against);
+            for (wave, share) in &theme.waves {
+                agrees(&rows, &theme.topic, |row| row.version == *wave, *share);
+            }
+            for (phase, share) in &theme.phases {
+                agrees(&rows, &theme.topic, |row| row.phase == *phase, *share);
+            }
         }
         assert!(
             found
@@ -178,4 +212,22 @@ fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
                 .all(|pair| pair[0].share.participants >= pair[1].share.participants)
         );
     }
+}
+
+/// So many spoke of it there, of all who were there.
+fn agrees(rows: &[Coded], topic: &str, there: impl Fn(&Coded) -> bool, share: Share) {
+    let all: BTreeSet<_> = rows
+        .iter()
+        .filter(|row| there(row))
+        .map(|row| &row.session)
+        .collect();
+    let spoke: BTreeSet<_> = rows
+        .iter()
+        .filter(|row| there(row) && row.topics.iter().any(|own| own == topic))
+        .map(|row| &row.session)
+        .collect();
+    assert_eq!(
+        (share.participants as usize, share.of as usize),
+        (spoke.len(), all.len())
+    );
 }

@@ -7,10 +7,10 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use engine::analysis::{self, Cell, Coded, Share, Theme};
-use engine::ids::{SessionId, StudyId};
+use engine::ids::{PhaseId, SessionId, StudyId};
 use engine::link::Speaker;
 use serde::{Deserialize, Serialize};
-use store::{SegmentRow, SessionFilter, SessionRow};
+use store::{SegmentRow, SessionRow};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Researcher;
@@ -25,6 +25,8 @@ use crate::study::Study;
 const SESSIONS_MAX: usize = 2_000;
 /// Respondents in a page of the grid at most.
 const ROWS_MAX: u32 = 100;
+/// Sessions that one page of the grid looks at.
+const SEEN_MAX: u32 = 1_000;
 /// Places that a search shows at most.
 const HITS_MAX: usize = 200;
 /// Longest phrase to look for.
@@ -52,6 +54,14 @@ pub(super) struct FeelingsView {
     mixed: u32,
 }
 
+/// A negative case, and where they say so first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CaseView {
+    session_id: String,
+    participant: String,
+    turn: u32,
+}
+
 /// A topic over all interviews.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ThemeView {
@@ -67,8 +77,8 @@ pub(super) struct ThemeView {
     segments: u32,
     /// How those participants feel about it.
     feelings: FeelingsView,
-    /// Sessions of the negative cases: who feels the opposite of most.
-    against: Vec<String>,
+    /// Negative cases: of those who are for or against, the fewer.
+    against: Vec<CaseView>,
     /// By section of the study.
     phases: Vec<ShareView>,
     /// By wave: version of the study.
@@ -184,8 +194,9 @@ pub(super) async fn themes(
     Path(id): Path<String>,
 ) -> Result<Json<ThemesBody>, Problem> {
     let (id, study) = found(&app, id).await?;
-    let mut walk = Walk::over(app.store.clone(), id);
+    let mut walk = Walk::over(app.store.clone(), id.clone());
     let (mut rows, mut sessions, mut truncated) = (Vec::new(), 0, false);
+    let mut versions = BTreeSet::new();
     while let Some(session) = walk.next().await? {
         let segments = app.store.segments(&session.session_id).await?;
         let coded = coded(&session, segments);
@@ -197,13 +208,14 @@ pub(super) async fn themes(
             break;
         }
         sessions += 1;
+        versions.insert(session.study_version);
         rows.extend(coded);
     }
     // Two thousand interviews are some 300,000 segments: not on a thread that others wait for.
     let themes = tokio::task::spawn_blocking(move || analysis::themes(&rows))
         .await
         .map_err(|error| Problem::internal(&anyhow::Error::new(error)))?;
-    let words = Words::of(&study);
+    let words = Words::of(&app, &id, &study, &versions).await;
     Ok(Json(ThemesBody {
         themes: themes.into_iter().map(|theme| words.theme(theme)).collect(),
         counted: u32::try_from(sessions).unwrap_or(u32::MAX),
@@ -222,33 +234,30 @@ pub(super) async fn grid(
 ) -> Result<Json<GridBody>, Problem> {
     let (id, study) = found(&app, id).await?;
     let limit = page.limit.unwrap_or(50).clamp(1, ROWS_MAX);
-    let filter = SessionFilter {
-        study_id: Some(id),
-        before: page.before.map(SessionId::from),
-        limit,
-        ..SessionFilter::default()
-    };
-    let sessions = app.store.sessions(filter).await?;
-    let full = sessions.len() >= limit as usize;
-    let next_before = sessions
-        .last()
-        .filter(|_| full)
-        .map(|row| row.session_id.to_string());
-    let words = Words::of(&study);
-    let (mut rows, mut topics) = (Vec::new(), BTreeSet::new());
-    for session in sessions {
+    let before = page.before.map(SessionId::from);
+    let mut walk = Walk::over(app.store.clone(), id.clone()).behind(before);
+    let (mut rows, mut topics, mut versions) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut seen, mut next_before) = (0, None);
+    // New links and interviews that are not coded yet are passed over, however many there are.
+    while let Some(session) = walk.next().await? {
+        seen += 1;
         let segments = app.store.segments(&session.session_id).await?;
-        let Some((_, cells)) = analysis::grid(&coded(&session, segments)).pop_first() else {
-            continue;
-        };
-        topics.extend(cells.keys().cloned());
-        rows.push(RowView {
-            session_id: session.session_id.to_string(),
-            participant: participant(&session.session_id),
-            outcome: session.outcome.map(engine::journal::Outcome::name),
-            cells: cells.into_iter().map(cell).collect(),
-        });
+        if let Some((_, cells)) = analysis::grid(&coded(&session, segments)).pop_first() {
+            topics.extend(cells.keys().cloned());
+            versions.insert(session.study_version);
+            rows.push(RowView {
+                session_id: session.session_id.to_string(),
+                participant: participant(&session.session_id),
+                outcome: session.outcome.map(engine::journal::Outcome::name),
+                cells: cells.into_iter().map(cell).collect(),
+            });
+        }
+        if rows.len() >= limit as usize || seen >= SEEN_MAX {
+            next_before = Some(session.session_id.to_string());
+            break;
+        }
     }
+    let words = Words::of(&app, &id, &study, &versions).await;
     Ok(Json(GridBody {
         topics: words.topics(topics),
         rows,
@@ -353,28 +362,44 @@ fn cell((topic, cell): (String, Cell)) -> CellView {
     }
 }
 
-/// What people read for ids of the study's latest version.
-struct Words<'a> {
-    codes: BTreeMap<&'a str, &'a str>,
-    phases: BTreeMap<&'a str, &'a str>,
+/// What people read for ids: in the words of the latest version that knows them.
+struct Words {
+    codes: BTreeMap<String, String>,
+    /// With the place in the study.
+    phases: BTreeMap<String, (usize, String)>,
 }
 
-impl<'a> Words<'a> {
-    fn of(study: &'a Study) -> Words<'a> {
+impl Words {
+    async fn of(app: &App, id: &StudyId, latest: &Study, versions: &BTreeSet<u32>) -> Words {
+        let mut words = Words {
+            codes: BTreeMap::new(),
+            phases: BTreeMap::new(),
+        };
+        for version in versions {
+            // A version that is not accepted any more has no words; its ids are shown.
+            if let Ok(Some(study)) = app.study(id, *version).await {
+                words.add(&study);
+            }
+        }
+        words.add(latest);
+        words
+    }
+
+    fn add(&mut self, study: &Study) {
         let codes = study.codebook.iter();
-        let phases = study.phases.iter();
-        Words {
-            codes: codes
-                .map(|code| (code.id.as_str(), code.label.as_str()))
-                .collect(),
-            phases: phases
-                .map(|phase| (phase.id.as_str(), phase.title.as_str()))
-                .collect(),
+        self.codes
+            .extend(codes.map(|code| (code.id.clone(), code.label.clone())));
+        for (place, phase) in study.phases.iter().enumerate() {
+            self.phases
+                .insert(phase.id.to_string(), (place, phase.title.clone()));
         }
     }
 
     fn topic(&self, topic: &str) -> String {
-        self.codes.get(topic).copied().unwrap_or(topic).to_owned()
+        self.codes
+            .get(topic)
+            .map_or(topic, String::as_str)
+            .to_owned()
     }
 
     fn topics(&self, topics: BTreeSet<String>) -> Vec<TopicView> {
@@ -385,13 +410,22 @@ impl<'a> Words<'a> {
         topics.into_iter().map(view).collect()
     }
 
+    /// Sections as the study has them, those of older versions last.
+    fn in_order(&self, phases: BTreeMap<PhaseId, Share>) -> Vec<ShareView> {
+        let mut shares: Vec<(usize, ShareView)> = phases
+            .into_iter()
+            .map(|(phase, of)| {
+                let known = self.phases.get(phase.as_str());
+                let place = known.map_or(usize::MAX, |(place, _)| *place);
+                let title = known.map_or(phase.as_str(), |(_, title)| title);
+                (place, share(phase.to_string(), title.to_owned(), of))
+            })
+            .collect();
+        shares.sort_by_key(|(place, _)| *place);
+        shares.into_iter().map(|(_, share)| share).collect()
+    }
+
     fn theme(&self, theme: Theme) -> ThemeView {
-        let share = |key: String, label: String, share: Share| ShareView {
-            key,
-            label,
-            participants: share.participants,
-            of: share.of,
-        };
         ThemeView {
             label: self.topic(&theme.topic),
             participants: theme.share.participants,
@@ -403,16 +437,16 @@ impl<'a> Words<'a> {
                 positive: theme.feelings.positive,
                 mixed: theme.feelings.mixed,
             },
-            against: theme.against.iter().map(ToString::to_string).collect(),
-            phases: theme
-                .phases
+            against: theme
+                .against
                 .into_iter()
-                .map(|(phase, of)| {
-                    let title = self.phases.get(phase.as_str()).copied();
-                    let title = title.unwrap_or(phase.as_str()).to_owned();
-                    share(phase.to_string(), title, of)
+                .map(|case| CaseView {
+                    participant: participant(&case.session),
+                    session_id: case.session.to_string(),
+                    turn: case.turn.0,
                 })
                 .collect(),
+            phases: self.in_order(theme.phases),
             waves: theme
                 .waves
                 .into_iter()
@@ -420,5 +454,14 @@ impl<'a> Words<'a> {
                 .collect(),
             topic: theme.topic,
         }
+    }
+}
+
+fn share(key: String, label: String, share: Share) -> ShareView {
+    ShareView {
+        key,
+        label,
+        participants: share.participants,
+        of: share.of,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::ids::StudyId;
+use engine::ids::{SessionId, StudyId};
 use store::{SessionFilter, SessionRow, Store, StoreError};
 
 /// Sessions that are looked up together.
@@ -28,6 +28,12 @@ impl Walk {
             page: VecDeque::new(),
             more: true,
         }
+    }
+
+    /// Goes on behind that one.
+    pub(super) fn behind(mut self, before: Option<SessionId>) -> Walk {
+        self.filter.before = before;
+        self
     }
 
     /// The next one; none after the last.

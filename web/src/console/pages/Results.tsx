@@ -98,9 +98,9 @@ function ThemeCard({ theme }: { theme: Theme }) {
       {theme.against.length > 0 && (
         <p className="small">
           Negative cases:{" "}
-          {theme.against.slice(0, 10).map((session) => (
-            <Link key={session} to={paths.session(session)} className="case">
-              {participant(session)}
+          {theme.against.slice(0, 10).map((one) => (
+            <Link key={one.session_id} to={paths.turn(one.session_id, one.turn)} className="case">
+              {one.participant}
             </Link>
           ))}
           {theme.against.length > 10 && ` and ${quantity(theme.against.length - 10)} more`}
@@ -136,7 +136,7 @@ function GridTable({ id, first }: { id: string; first: Grid }) {
       (error: unknown) => setProblem(asProblem(error)),
     );
   };
-  if (rows.length === 0) {
+  if (rows.length === 0 && next === null) {
     return <Empty title="No results yet">Respondents appear here as soon as their interview is coded.</Empty>;
   }
   return (
@@ -260,9 +260,4 @@ function Search({ id }: { id: string }) {
       </ul>
     </>
   );
-}
-
-/** As the server names participants. */
-function participant(session: string): string {
-  return `P-${session.slice(-6)}`;
 }
