@@ -34,6 +34,8 @@ pub struct Config {
     pub provider: Provider,
     /// Coding of transcripts.
     pub enrichment: Enrichment,
+    /// Who is told.
+    pub webhooks: Webhooks,
     /// How much at once.
     pub capacity: Capacity,
     /// Study files.
@@ -121,6 +123,19 @@ pub struct Provider {
     pub default_profile: String,
     /// How long a link may take to be ready.
     pub connect_timeout_ms: u64,
+}
+
+/// `[webhooks]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    /// Where events are posted; empty: nowhere.
+    pub url: String,
+    /// What they are signed with.
+    #[serde(deserialize_with = "secret")]
+    pub secret: Secret,
+    /// How long a receiver may take.
+    pub timeout_ms: u64,
 }
 
 /// Who codes segments.

@@ -3,6 +3,7 @@
 
 mod assets;
 mod auth;
+mod corrections;
 mod document;
 mod error;
 mod events;
@@ -64,6 +65,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::journal))
         .routes(routes!(sessions::waveform))
         .routes(routes!(sessions::end))
+        .routes(routes!(corrections::put, corrections::withdraw))
         .routes(routes!(jobs::lanes))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::replay_all))

@@ -23,12 +23,14 @@ mod lexicon;
 pub mod report;
 mod stream;
 mod transcript;
+mod webhook;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::enrich::sizes;
+use engine::ids::SessionId;
 use store::{Lane, Lease, NewJob, Retry, Store, StoreError, Take};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -57,6 +59,9 @@ const RECORDING_WORKERS: usize = 1;
 /// Cutting a transcript is a read and a write.
 const TRANSCRIPT_WORKERS: usize = 1;
 
+/// A receiver that is slow holds up the other events for a while, no more.
+const DELIVERY_WORKERS: usize = 2;
+
 /// What leasing needs, whatever the work is.
 #[derive(Clone)]
 struct Office {
@@ -66,9 +71,18 @@ struct Office {
     stop: CancellationToken,
 }
 
+/// Ways to others.
+struct Tools {
+    client: call::Client,
+    sender: webhook::Sender,
+}
+
 /// Works until stopped. Jobs under way get no time to finish: they are given back, and run again.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
-    let client = Arc::new(call::Client::new(&app));
+    let tools = Arc::new(Tools {
+        client: call::Client::new(&app),
+        sender: webhook::Sender::new(&app),
+    });
     let office = Office {
         store: app.store.clone(),
         metrics: Arc::clone(&app.metrics),
@@ -96,11 +110,16 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         ),
         // A report is mostly waiting for its summary, for which it takes a turn like everybody.
         (Lane::Analysis, enrichment.concurrency, &one),
+        (Lane::Delivery, DELIVERY_WORKERS, &one),
     ] {
+        let mut office = office.clone();
+        if lane == Lane::Delivery {
+            office.attempts_max = webhook::ATTEMPTS_MAX;
+        }
         for _ in 0..count {
-            let (app, client) = (Arc::clone(&app), Arc::clone(&client));
-            let gate = (lane == Lane::Enrichment).then(|| Arc::clone(client.gate()));
-            let job = move |leases, turn| work(Arc::clone(&app), Arc::clone(&client), leases, turn);
+            let (app, tools) = (Arc::clone(&app), Arc::clone(&tools));
+            let gate = (lane == Lane::Enrichment).then(|| Arc::clone(tools.client.gate()));
+            let job = move |leases, turn| work(Arc::clone(&app), Arc::clone(&tools), leases, turn);
             workers.spawn(worker(office.clone(), lane, take.clone(), gate, job));
         }
     }
@@ -237,10 +256,11 @@ async fn give_back(store: &Store, lease: &Lease) {
 
 async fn work(
     app: Arc<App>,
-    client: Arc<call::Client>,
+    tools: Arc<Tools>,
     leases: Vec<Lease>,
     turn: Option<Turn>,
 ) -> Result<(), Failure> {
+    let client = &tools.client;
     let Some(lease) = leases.first() else {
         return Ok(());
     };
@@ -252,9 +272,10 @@ async fn work(
                 Some(turn) => turn,
                 None => client.gate().turn(None).await,
             };
-            coding::run(&app, &client, &leases, turn).await
+            coding::run(&app, client, &leases, turn).await
         }
-        REPORT => assemble::run(&app, &client, lease).await,
+        REPORT => assemble::run(&app, client, lease).await,
+        webhook::WEBHOOK => webhook::run(&app, &tools.sender, lease).await,
         other => Err(Failure::hopeless(format!(
             "no worker knows the kind `{other}`: a newer release made this job"
         ))),
@@ -271,6 +292,19 @@ fn report_job(of: &Lease) -> NewJob {
         key: String::new(),
         rank: of.rank,
         due_us: of.due_us,
+        body: serde_json::json!({}),
+    }
+}
+
+/// The report of a session that a person changed: made again, at once.
+pub(crate) fn report_again(session_id: &SessionId, now_us: i64) -> NewJob {
+    NewJob {
+        lane: Lane::Analysis,
+        kind: REPORT.to_owned(),
+        session_id: session_id.clone(),
+        key: String::new(),
+        rank: now_us,
+        due_us: now_us,
         body: serde_json::json!({}),
     }
 }

@@ -20,15 +20,18 @@ pub enum Lane {
     Enrichment,
     /// Assemble reports.
     Analysis,
+    /// Tell others of it.
+    Delivery,
 }
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 4] = [
+    pub const ALL: [Lane; 5] = [
         Lane::Recording,
         Lane::Transcript,
         Lane::Enrichment,
         Lane::Analysis,
+        Lane::Delivery,
     ];
 
     /// The name in database, API and metrics.
@@ -39,6 +42,7 @@ impl Lane {
             Lane::Transcript => "transcript",
             Lane::Enrichment => "enrichment",
             Lane::Analysis => "analysis",
+            Lane::Delivery => "delivery",
         }
     }
 

@@ -6,7 +6,7 @@ use engine::ids::SessionId;
 use engine::journal::Entry;
 
 use crate::job::{Lane, Lease, NewJob, Replay, Retry, Settlement, Take};
-use crate::results::{Completion, Cut};
+use crate::results::{Completion, Cut, NewCorrection};
 use crate::rows::{Epoch, NewSession, NewStudy};
 
 /// Keep a study, or find that its latest version is the same.
@@ -141,6 +141,15 @@ pub(crate) struct SettleJobs {
 pub(crate) struct CutTranscript {
     pub(crate) session_id: SessionId,
     pub(crate) cut: Cut,
+    pub(crate) at_us: i64,
+}
+
+/// Keep what a researcher says about a segment, or forget it, and make the report again.
+pub(crate) struct CorrectSegment {
+    pub(crate) session_id: SessionId,
+    pub(crate) segment_no: u32,
+    pub(crate) correction: Option<NewCorrection>,
+    pub(crate) report: NewJob,
     pub(crate) at_us: i64,
 }
 

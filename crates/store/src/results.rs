@@ -189,8 +189,22 @@ pub struct SegmentRow {
     pub phase: PhaseId,
     /// BCP 47 language.
     pub language: String,
-    /// What it says, once it was coded.
+    /// What it says: as a researcher corrected it, else as it was coded last.
     pub coding: Option<CodingRow>,
+    /// When a researcher corrected it; then the model of `coding` is [`RESEARCHER`].
+    pub corrected_at_us: Option<i64>,
+}
+
+/// Who coded, in place of a model, where a researcher did.
+pub const RESEARCHER: &str = "researcher";
+
+/// What a researcher says about a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCorrection {
+    /// Its sentiment.
+    pub sentiment: Sentiment,
+    /// Topics: ids of the codebook, or open labels.
+    pub topics: Vec<String>,
 }
 
 /// A finished recording.

@@ -3,6 +3,7 @@
 
 mod apply;
 mod codec;
+mod corrections;
 mod cut;
 mod damage;
 mod error;

@@ -240,12 +240,13 @@ impl Store {
     }
 
     fn wake_of(&self, lane: Lane) -> &Notify {
-        let [recording, transcript, enrichment, analysis] = &self.shared.wakes;
+        let [recording, transcript, enrichment, analysis, delivery] = &self.shared.wakes;
         match lane {
             Lane::Recording => recording,
             Lane::Transcript => transcript,
             Lane::Enrichment => enrichment,
             Lane::Analysis => analysis,
+            Lane::Delivery => delivery,
         }
     }
 }

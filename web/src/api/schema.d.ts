@@ -73,7 +73,7 @@ export interface paths {
                 query?: {
                     /** @description `next_before` of the page before. */
                     before?: number;
-                    /** @description Only in this lane: recording, transcript, enrichment or analysis. */
+                    /** @description Only in this lane: recording, transcript, enrichment, analysis or delivery. */
                     lane?: string;
                     /** @description 1 to 200; 50 if absent. */
                     limit?: number;
@@ -1318,6 +1318,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{id}/segments/{segment}/correction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Correct a segment's coding. It stands over any coding by a model, also a later one; the report is made again. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    segment: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["CorrectionBody"];
+                };
+            };
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Take a correction back: what the model said stands again. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    segment: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}/turns": {
         parameters: {
             query?: never;
@@ -1995,6 +2115,13 @@ export interface components {
         ConsentBody: {
             accepted: boolean;
         };
+        /** @description What the segment says, according to a person. */
+        CorrectionBody: {
+            /** @description negative, neutral, positive or mixed. */
+            sentiment: string;
+            /** @description Ids of the study's codebook; without one, short labels. */
+            topics: string[];
+        };
         /** @description What one component cost. */
         CostComponent: {
             component: string;
@@ -2140,7 +2267,7 @@ export interface components {
              * @description Dead letters: given up, for a person to look at.
              */
             dead: number;
-            /** @description recording, transcript, enrichment or analysis. */
+            /** @description recording, transcript, enrichment, analysis or delivery. */
             lane: string;
             /**
              * Format: int64
@@ -2461,6 +2588,8 @@ export interface components {
         };
         /** @description A coded part of a turn. */
         Segment: {
+            /** @description When a researcher corrected it; null if what stands here is the model's. */
+            corrected_at?: string | null;
             quote?: components["schemas"]["SegmentQuote"] | null;
             /**
              * Format: double

@@ -17,9 +17,11 @@ interface Props {
   follow: boolean;
   /** Null while there is no recording. */
   onPlay: ((turn: Turn) => void) | null;
+  /** Opens the correction of a coding. */
+  onCorrect: (segment: Segment) => void;
 }
 
-export function Transcript({ turns, language, live, current, follow, onPlay }: Props) {
+export function Transcript({ turns, language, live, current, follow, onPlay, onCorrect }: Props) {
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!follow || current === null) return;
@@ -48,6 +50,7 @@ export function Transcript({ turns, language, live, current, follow, onPlay }: P
                 language={language}
                 isCurrent={turn.turn === current}
                 onPlay={onPlay}
+                onCorrect={onCorrect}
               />
             ))}
           </ol>
@@ -62,9 +65,10 @@ interface ItemProps {
   language: string;
   isCurrent: boolean;
   onPlay: ((turn: Turn) => void) | null;
+  onCorrect: (segment: Segment) => void;
 }
 
-function TurnItem({ turn, language, isCurrent, onPlay }: ItemProps) {
+function TurnItem({ turn, language, isCurrent, onPlay, onCorrect }: ItemProps) {
   const name = turn.speaker === "interviewer" ? "Interviewer" : "Participant";
   const coded = turn.segments.length > 0;
   return (
@@ -97,7 +101,9 @@ function TurnItem({ turn, language, isCurrent, onPlay }: ItemProps) {
       >
         <span className="who">{name}</span>
         {coded ? (
-          turn.segments.map((segment) => <Coded key={segment.segment} segment={segment} language={language} />)
+          turn.segments.map((segment) => (
+            <Coded key={segment.segment} segment={segment} language={language} onCorrect={onCorrect} />
+          ))
         ) : (
           <p className="spoken" lang={language}>
             {turn.text === "" ? <span className="muted">(no words)</span> : turn.text}
@@ -117,7 +123,13 @@ function TurnItem({ turn, language, isCurrent, onPlay }: ItemProps) {
   );
 }
 
-function Coded({ segment, language }: { segment: Segment; language: string }) {
+interface CodedProps {
+  segment: Segment;
+  language: string;
+  onCorrect: (segment: Segment) => void;
+}
+
+function Coded({ segment, language, onCorrect }: CodedProps) {
   return (
     <>
       <p className="spoken" lang={language}>
@@ -125,16 +137,31 @@ function Coded({ segment, language }: { segment: Segment; language: string }) {
           piece.quoted ? <mark key={at}>{piece.text}</mark> : <span key={at}>{piece.text}</span>,
         )}
       </p>
-      {(segment.sentiment != null || segment.topics.length > 0) && (
-        <p className="codes">
-          {segment.sentiment != null && <Sentiment value={segment.sentiment} />}
-          {segment.topics.map((topic) => (
-            <span key={topic} className="tag" data-testid="topic">
-              {topic}
-            </span>
-          ))}
-        </p>
-      )}
+      <p className="codes">
+        {segment.sentiment != null && <Sentiment value={segment.sentiment} />}
+        {segment.topics.map((topic) => (
+          <span key={topic} className="tag" data-testid="topic">
+            {topic}
+          </span>
+        ))}
+        {segment.corrected_at != null && (
+          <span className="tag" data-testid="corrected">
+            corrected
+          </span>
+        )}
+        <button
+          type="button"
+          className="button quiet small"
+          onClick={(event) => {
+            // The words around it are played by a click.
+            event.stopPropagation();
+            onCorrect(segment);
+          }}
+          data-testid="correct"
+        >
+          Correct
+        </button>
+      </p>
     </>
   );
 }

@@ -131,6 +131,17 @@ export class ConsoleApi {
     return { blob: await response.blob(), name };
   }
 
+  async correct(id: string, segment: number, json: { sentiment: string; topics: string[] }): Promise<void> {
+    await this.#client.send("put", "/api/v1/sessions/{id}/segments/{segment}/correction", {
+      path: { id, segment },
+      json,
+    });
+  }
+
+  async withdrawCorrection(id: string, segment: number): Promise<void> {
+    await this.#client.send("delete", "/api/v1/sessions/{id}/segments/{segment}/correction", { path: { id, segment } });
+  }
+
   async endSession(id: string): Promise<void> {
     await this.#client.post("/api/v1/sessions/{id}/end", { path: { id } });
   }

@@ -344,3 +344,30 @@ describe("results of a study", () => {
     expect(screen.getByText("café").tagName).toBe("MARK");
   });
 });
+
+describe("a correction", () => {
+  it("is sent with sentiment and topics, and what is wrong with it is said", async () => {
+    const path = `/sessions/${done.id}`;
+    const corrected = `PUT ${path}/segments/${turns[1]?.segments[0]?.segment ?? 0}/correction`;
+    const table: Record<string, unknown> = {
+      [`GET ${path}`]: { session: { ...fixtures.sessionDetail(done), recording: null } },
+      [`GET ${path}/turns`]: { turns },
+      [`GET ${path}/report`]: { report: fixtures.report },
+      [`GET ${path}/costs`]: { costs: fixtures.costs },
+      [`GET ${path}/journal`]: { entries: [] },
+      [corrected]: refusal(422, "correction", "The correction cannot be kept", "Use any of: focus, cost."),
+    };
+    const { calls } = open(`/console${path}#token=x`, table);
+    await userEvent.click((await screen.findAllByTestId("correct"))[0] ?? document.body);
+    await userEvent.selectOptions(screen.getByLabelText("Sentiment"), "mixed");
+    await userEvent.clear(screen.getByLabelText("Topics, one on each line"));
+    await userEvent.type(screen.getByLabelText("Topics, one on each line"), "money{enter}{enter}time");
+    await userEvent.click(screen.getByTestId("correct-save"));
+    expect(await screen.findByTestId("problem")).toHaveTextContent("Use any of: focus, cost.");
+    table[corrected] = () => new Response(null, { status: 204 });
+    await userEvent.click(screen.getByTestId("correct-save"));
+    await vi.waitFor(() => expect(screen.queryByTestId("correct-save")).toBeNull());
+    const sent = calls.filter((call) => call.call === corrected).at(-1);
+    expect(JSON.parse(String(sent?.body))).toEqual({ sentiment: "mixed", topics: ["money", "time"] });
+  });
+});

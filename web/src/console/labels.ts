@@ -59,6 +59,8 @@ export function jobLabel({ kind, key }: { kind: string; key: string }): string {
       return "Transcript";
     case "report":
       return "Report";
+    case "webhook":
+      return `Webhook ${key.split("/")[0] ?? key}`;
     default:
       return key === "" ? words(kind) : `${words(kind)} ${key}`;
   }

@@ -222,8 +222,9 @@ fn categorise(status: u16, error: &ErrorBody) -> ChatErrorCategory {
     }
     match status {
         429 => ChatErrorCategory::RateLimited,
-        // 404 is a wrong address or a model that a local server has not pulled.
-        401..=404 => ChatErrorCategory::Misconfigured,
+        // 404 is a wrong address or a model that a local server has not pulled; a redirect is another address, or the page of
+        // a network that wants a login first.
+        300..=399 | 401..=404 => ChatErrorCategory::Misconfigured,
         413 => ChatErrorCategory::TooLarge,
         408 | 409 | 425 | 500.. => ChatErrorCategory::Retryable,
         _ if is("rate_limit_exceeded") => ChatErrorCategory::RateLimited,

@@ -13,6 +13,7 @@ pub(super) fn mistakes(config: &Config) -> Vec<Mistake> {
     media(config, &mut checks);
     provider(config, &mut checks);
     enrichment(config, &mut checks);
+    webhooks(config, &mut checks);
     let sessions = config.capacity.sessions_max;
     checks.that(
         sessions >= 1,
@@ -156,6 +157,29 @@ fn provider(config: &Config, checks: &mut Checks) {
         &provider.openai_base_url,
         "provider.openai_base_url",
         remedy,
+    );
+}
+
+fn webhooks(config: &Config, checks: &mut Checks) {
+    let webhooks = &config.webhooks;
+    if webhooks.url.is_empty() {
+        return;
+    }
+    checks.web_address(
+        &webhooks.url,
+        "webhooks.url",
+        "Leave it empty to tell nobody",
+    );
+    checks.that(
+        webhooks.secret.expose().len() >= 16,
+        "webhooks.secret",
+        "is shorter than 16 characters",
+        "Receivers tell our events from forged ones by it; make one with `openssl rand -base64 24`",
+    );
+    checks.timeout(
+        webhooks.timeout_ms,
+        "webhooks.timeout_ms",
+        "The default is 10000",
     );
 }
 

@@ -77,5 +77,6 @@ fn segment(interview: &Interview, row: &store::SegmentRow) -> Value {
         "end_ms": row.end_ms,
         "text": row.text,
         "coding": coding,
+        "corrected_at": row.corrected_at_us.map(rfc3339),
     })
 }

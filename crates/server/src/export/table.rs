@@ -185,6 +185,10 @@ const CODINGS: &[(&str, &str)] = &[
     ("model", "Who coded"),
     ("prompt_version", "By which instructions"),
     ("schema_version", "In which form"),
+    (
+        "corrected_at",
+        "When a researcher corrected it, UTC; empty if the coding is the model's",
+    ),
 ];
 const QUOTES: &[(&str, &str)] = &[
     ("session_id", "The interview"),
@@ -257,6 +261,7 @@ fn coding(interview: &Interview, row: &store::SegmentRow) -> Option<Vec<Cell>> {
         text(&coding.model),
         text(&coding.prompt_version),
         text(&coding.schema_version),
+        maybe(row.corrected_at_us.map(rfc3339)),
     ])
 }
 

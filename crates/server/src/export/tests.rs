@@ -89,6 +89,7 @@ fn interview() -> Interview {
                 prompt_version: "p".to_owned(),
                 schema_version: "s".to_owned(),
             }),
+            corrected_at_us: None,
         }],
         labels: BTreeMap::from([("cost".to_owned(), "What it costs".to_owned())]),
     }

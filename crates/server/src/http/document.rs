@@ -46,6 +46,7 @@ pub(super) fn json<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<S>) -
         let operations = [
             &mut path.get,
             &mut path.post,
+            &mut path.put,
             &mut path.patch,
             &mut path.delete,
         ];

@@ -20,7 +20,7 @@ use crate::app::App;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
-    /// Only in this lane: recording, transcript, enrichment or analysis.
+    /// Only in this lane: recording, transcript, enrichment, analysis or delivery.
     lane: Option<String>,
     /// Only in this state: ready, leased, done or dead.
     state: Option<String>,
@@ -43,7 +43,7 @@ pub(super) struct ReplayBody {
 /// What waits in a lane.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LaneView {
-    /// recording, transcript, enrichment or analysis.
+    /// recording, transcript, enrichment, analysis or delivery.
     lane: &'static str,
     /// Jobs that wait for a worker. In enrichment a job is a segment.
     ready: u64,

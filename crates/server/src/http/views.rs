@@ -347,6 +347,8 @@ pub(super) struct Segment {
     score: Option<f64>,
     topics: Vec<String>,
     quote: Option<SegmentQuote>,
+    /// When a researcher corrected it; null if what stands here is the model's.
+    corrected_at: Option<String>,
 }
 
 impl From<SegmentRow> for Segment {
@@ -354,6 +356,7 @@ impl From<SegmentRow> for Segment {
         let coding = row.coding;
         Segment {
             segment: row.segment_no,
+            corrected_at: row.corrected_at_us.map(super::time::rfc3339),
             text: row.text,
             sentiment: coding.as_ref().map(|coding| coding.sentiment.name()),
             score: coding

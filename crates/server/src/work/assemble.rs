@@ -18,6 +18,7 @@ use super::coding::prices;
 use super::report::{
     Report, ReportCoverage, ReportFigures, ReportMethod, ReportQuote, ReportTopic, SentimentCounts,
 };
+use super::webhook;
 use crate::app::App;
 use crate::config::Coder;
 use crate::study::Study;
@@ -55,6 +56,9 @@ pub(super) async fn run(app: &App, client: &Client, lease: &Lease) -> Result<(),
         figures: figures(app, id, &session, &turns, summary_cost).await?,
         method: method(&segments, client.model()),
     };
+    // A report that is made again is an event again.
+    let which = format!("/{}", report.generated_at);
+    let told = webhook::event_job(app, lease, webhook::REPORT_READY, &which);
     let report =
         serde_json::to_value(&report).map_err(|error| Failure::hopeless(error.to_string()))?;
     app.store
@@ -62,6 +66,7 @@ pub(super) async fn run(app: &App, client: &Client, lease: &Lease) -> Result<(),
             lease,
             Completion {
                 report: Some(report),
+                jobs: told.into_iter().collect(),
                 charges,
                 ..Completion::default()
             },
@@ -87,6 +92,12 @@ async fn summary(
     );
     if said == 0 || app.config.enrichment.coder == Coder::Lexicon {
         return (plain, Vec::new());
+    }
+    // A report that is made again, after a correction or a dead letter, is about the same words: they are not paid for twice.
+    let before = app.store.report(&session.session_id).await.ok().flatten();
+    let before = before.and_then(|report| report.get("summary")?.as_str().map(str::to_owned));
+    if let Some(summary) = before.filter(|summary| *summary != plain) {
+        return (summary, Vec::new());
     }
     let transcript: Vec<String> = turns
         .iter()

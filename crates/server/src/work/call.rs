@@ -32,17 +32,7 @@ impl Client {
         let key: Option<&Secret> = Some(&key).filter(|key| !key.expose().is_empty());
         let endpoint = endpoint(&base_url, key);
         let timeout = Duration::from_millis(app.config.enrichment.timeout_ms);
-        // A redirect would carry transcripts elsewhere.
-        let builder = reqwest::Client::builder()
-            .timeout(timeout)
-            .redirect(reqwest::redirect::Policy::none());
-        // Proxies of the environment are for the way out, not for a server on this machine.
-        let local = ["://127.0.0.1", "://localhost", "://[::1]"];
-        let builder = if local.iter().any(|host| base_url.contains(host)) {
-            builder.no_proxy()
-        } else {
-            builder
-        };
+        let builder = builder(&base_url).timeout(timeout);
         let own = app.config.enrichment.base_url.is_empty() || base_url.contains("api.openai.com");
         Client {
             http: builder
@@ -119,6 +109,18 @@ impl Client {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         parse_reply(status, &headers, &body)
+    }
+}
+
+/// A client for this address. A redirect would carry transcripts elsewhere; proxies of the environment are for the way out, not
+/// for a server on this machine.
+pub(super) fn builder(url: &str) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let local = ["://127.0.0.1", "://localhost", "://[::1]"];
+    if local.iter().any(|host| url.contains(host)) {
+        builder.no_proxy()
+    } else {
+        builder
     }
 }
 

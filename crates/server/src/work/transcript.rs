@@ -4,7 +4,7 @@ use engine::enrich::{Segment, Spoken, segments};
 use engine::ids::SessionId;
 use store::{Completion, Cut, Extent, Lease, NewSegment, SessionRow};
 
-use super::{CODE, Failure, report_job};
+use super::{CODE, Failure, report_job, webhook};
 use crate::app::App;
 
 pub(super) async fn run(app: &App, lease: &Lease) -> Result<(), Failure> {
@@ -26,6 +26,9 @@ pub(super) async fn run(app: &App, lease: &Lease) -> Result<(), Failure> {
     let last = (session.turns > 0).then(|| report_job(lease));
     let completion = Completion {
         cut: Some(cut),
+        jobs: webhook::event_job(app, lease, webhook::SESSION_ENDED, "")
+            .into_iter()
+            .collect(),
         last,
         ..Completion::default()
     };

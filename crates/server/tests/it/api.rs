@@ -4,6 +4,7 @@ mod console;
 mod export;
 mod general;
 mod grant;
+mod jobs;
 mod limits;
 mod participant;
 mod restart;

@@ -200,6 +200,8 @@ pub(crate) enum Reply {
     Content(String),
     /// Another status with this body.
     Status(StatusCode, Value),
+    /// Another status with a page for people.
+    Page(StatusCode),
     /// The connection stays open and silent.
     Never,
 }
@@ -290,6 +292,11 @@ async fn complete(State(endpoint): State<ChatEndpoint>, Json(body): Json<Value>)
         }))
         .into_response(),
         Reply::Status(status, body) => (status, Json(body)).into_response(),
+        Reply::Page(status) => {
+            let html = "<html><h1>Sign in to the guest network</h1></html>";
+            let headers = [("content-type", "text/html"), ("location", "http://192.0.2.1/")];
+            (status, headers, html).into_response()
+        }
         Reply::Never => std::future::pending().await,
     }
 }

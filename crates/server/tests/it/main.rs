@@ -15,4 +15,5 @@ mod returning;
 mod session_faults;
 mod session_story;
 mod streaming;
+mod webhooks;
 mod work;

@@ -12,10 +12,10 @@ use crate::job::{
     Fate, JobFilter, JobRow, Lane, LaneDepth, Lease, NewJob, Replay, Retry, Settlement, Take,
 };
 use crate::op::{
-    Attempt, ClaimJobs, CompleteJob, CutTranscript, Enqueue, FailJob, GiveUpJob, Heartbeat,
-    ReleaseLeases, ReplayJobs, SettleJobs,
+    Attempt, ClaimJobs, CompleteJob, CorrectSegment, CutTranscript, Enqueue, FailJob, GiveUpJob,
+    Heartbeat, ReleaseLeases, ReplayJobs, SettleJobs,
 };
-use crate::results::{Completion, Cut, SegmentRow};
+use crate::results::{Completion, Cut, NewCorrection, SegmentRow};
 
 /// Longest text of an error that is kept with a job, in characters: enough for a vendor's message, not for its HTML page.
 const ERROR_MAX: usize = 2_000;
@@ -158,6 +158,31 @@ impl Store {
             self.wake_of(lane).notify_one();
         }
         Ok(lanes.len() as u64)
+    }
+
+    /// Keeps what a researcher says about a segment, or forgets it if there is nothing any more, and puts `report`, which is
+    /// made again. A coding by a model never takes its place.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such segment; else as for any write.
+    pub async fn correct_segment(
+        &self,
+        id: &SessionId,
+        segment_no: u32,
+        correction: Option<NewCorrection>,
+        report: NewJob,
+    ) -> Result<(), StoreError> {
+        let jobs = vec![report.clone()];
+        self.write(CorrectSegment {
+            session_id: id.clone(),
+            segment_no,
+            correction,
+            report,
+            at_us: self.now_us(),
+        })
+        .await?;
+        self.wake(&jobs);
+        Ok(())
     }
 
     /// How much waits in each lane.

@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod corrections;
 mod crash;
 mod damage;
 mod full;

@@ -24,7 +24,7 @@ fn segment(segment_no: u32, text: &str) -> NewSegment {
     }
 }
 
-fn cut(numbers: &[u32], extent: Extent, rank: i64, due_us: i64) -> Cut {
+pub(crate) fn cut(numbers: &[u32], extent: Extent, rank: i64, due_us: i64) -> Cut {
     let text = |no: &u32| segment(*no, &format!("words of {no}"));
     Cut {
         segments: numbers.iter().map(text).collect(),
@@ -35,7 +35,7 @@ fn cut(numbers: &[u32], extent: Extent, rank: i64, due_us: i64) -> Cut {
     }
 }
 
-fn coded(segment_no: u32) -> Fate {
+pub(crate) fn coded(segment_no: u32) -> Fate {
     Fate::Done(Some(NewCoding {
         segment_no,
         coding: CodingRow {
@@ -50,7 +50,7 @@ fn coded(segment_no: u32) -> Fate {
     }))
 }
 
-fn no(lease: &Lease) -> u32 {
+pub(crate) fn no(lease: &Lease) -> u32 {
     lease.key.parse().unwrap()
 }
 
@@ -62,7 +62,7 @@ fn again(round: u32) -> Fate {
     }
 }
 
-fn report(id: &SessionId) -> NewJob {
+pub(crate) fn report(id: &SessionId) -> NewJob {
     NewJob {
         lane: Lane::Analysis,
         kind: "report".to_owned(),
@@ -70,7 +70,7 @@ fn report(id: &SessionId) -> NewJob {
     }
 }
 
-fn take(order: Order, at_once: &[u32]) -> Take {
+pub(crate) fn take(order: Order, at_once: &[u32]) -> Take {
     Take {
         order,
         at_once: at_once.to_vec(),
@@ -80,7 +80,7 @@ fn take(order: Order, at_once: &[u32]) -> Take {
 
 impl Bench {
     /// Cuts a finished session's transcript through the job that does so.
-    async fn cut(&self, id: &SessionId, cut: Cut) {
+    pub(crate) async fn cut(&self, id: &SessionId, cut: Cut) {
         let key = format!("cut at {}", cut.segments.len());
         let job = NewJob {
             lane: Lane::Transcript,
@@ -96,11 +96,11 @@ impl Bench {
         self.store.complete(&lease, completion).await.unwrap();
     }
 
-    async fn take(&self, take: &Take) -> Vec<Lease> {
+    pub(crate) async fn take(&self, take: &Take) -> Vec<Lease> {
         self.store.claim(Lane::Enrichment, take).await.unwrap()
     }
 
-    async fn settle(&self, leases: &[Lease], fate: impl Fn(&Lease) -> Fate) -> usize {
+    pub(crate) async fn settle(&self, leases: &[Lease], fate: impl Fn(&Lease) -> Fate) -> usize {
         let fates = leases.iter().map(|lease| (lease.job_id, fate(lease)));
         let settlement = Settlement {
             fates: fates.collect(),

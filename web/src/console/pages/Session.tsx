@@ -2,13 +2,14 @@
 
 import { useEffect, useRef, useState } from "react";
 import { asProblem, type Problem } from "../../api/problem";
-import type { Report, SessionDetail, Turn } from "../../api/types";
+import type { Report, Segment, SessionDetail, Turn } from "../../api/types";
 import { Dialog } from "../../shared/Dialog";
 import { bytes, dollars, duration, latency, moment, quantity } from "../../shared/format";
 import { Icon } from "../../shared/icons";
 import { ProblemNote } from "../../shared/ProblemNote";
 import { ExportMenu, OF_SESSION } from "../ExportMenu";
 import { useConsole, useLive } from "../context";
+import { CorrectSegment } from "../CorrectSegment";
 import { CostPanel } from "../CostPanel";
 import { JournalPanel } from "../JournalPanel";
 import { isLive, standing } from "../labels";
@@ -67,6 +68,7 @@ export function SessionPage({ id }: { id: string }) {
   const player = useRef<PlayerHandle>(null);
   const [current, setCurrent] = useState<number | null>(null);
   const [playing, setPlaying] = useState(false);
+  const [correcting, setCorrecting] = useState<Segment | null>(null);
   const play = (fromMs: number, toMs: number) => player.current?.play(fromMs, toMs);
   // Whoever comes by a quote wants to hear it.
   const asked = Number(useLocation().searchParams.get("turn") ?? "0");
@@ -96,6 +98,15 @@ export function SessionPage({ id }: { id: string }) {
       {(data) => (
         <>
           <Head session={data} />
+          <CorrectSegment
+            session={data.id}
+            segment={correcting}
+            onClose={() => setCorrecting(null)}
+            onSaved={() => {
+              turns.reload();
+              refresh();
+            }}
+          />
           <Figures session={data} report={report.data} turns={turns.data} />
           <Tabs
             label="Session"
@@ -128,6 +139,7 @@ export function SessionPage({ id }: { id: string }) {
                             current={current ?? (asked > 0 ? asked : null)}
                             follow={playing || current === null}
                             onPlay={sound.data === null ? null : (turn) => play(turn.start_ms, turn.end_ms)}
+                            onCorrect={setCorrecting}
                           />
                         )}
                       </Shown>

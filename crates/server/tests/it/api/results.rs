@@ -1,6 +1,6 @@
 //! What the interviews of a study say together, over HTTP.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use sim::provider::SimConfig;
 use store::ReportState;
 
@@ -125,5 +125,77 @@ async fn themes_count_participants_the_grid_shows_each_and_words_are_found_where
             .await;
         problem(unknown, StatusCode::NOT_FOUND).await;
     }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_correction_reaches_transcript_report_themes_and_exports_and_can_be_taken_back() {
+    let endpoint = ChatEndpoint::serve(0, |_, body| crate::finished::good(body, None)).await;
+    let url = endpoint.url.clone();
+    let house = house_with(SimConfig::instant(), |config| {
+        config.enrichment.base_url = url
+    })
+    .await;
+    let app = house.app();
+    let (id, _) = house.invite().await;
+    finish(app, &id, &["It was fine.", "Really."], Vec::new()).await;
+    until_report(app, &id, ReportState::Ready).await;
+    let api = Api::new(&house);
+    let path = format!("/api/v1/sessions/{id}/segments/2001/correction");
+    let put = async |body: serde_json::Value| {
+        let request = api.request(Method::PUT, &path).bearer_auth(&api.token);
+        request.json(&body).send().await.unwrap()
+    };
+    let kept =
+        put(serde_json::json!({ "sentiment": "negative", "topics": ["Cost", "Cost"] })).await;
+    assert_eq!(kept.status(), StatusCode::NO_CONTENT);
+    let report = format!("/api/v1/sessions/{id}/report");
+    crate::finished::until(app, "the report made again", async || {
+        body(api.console(&report).await).await["report"]["sentiment"]["negative"] == 1
+    })
+    .await;
+    let turns = body(api.console(&format!("/api/v1/sessions/{id}/turns")).await).await;
+    let segment = &turns["turns"][1]["segments"][0];
+    assert_eq!(segment["topics"], serde_json::json!(["Cost"]));
+    assert!(segment["corrected_at"].is_string(), "{segment}");
+    let themes = body(api.console("/api/v1/studies/first-job/themes").await).await;
+    assert!(
+        themes["themes"].to_string().contains("\"topic\":\"Cost\""),
+        "{themes}"
+    );
+    let csv = api
+        .console("/api/v1/studies/first-job/export?format=csv&table=codings")
+        .await;
+    assert!(csv.text().await.unwrap().contains(",researcher,"));
+    let summaries = endpoint.calls() - endpoint.codings().len();
+    assert_eq!(summaries, 1, "the summary is not paid for twice");
+
+    for (wrong, remedy) in [
+        (
+            serde_json::json!({ "sentiment": "angry", "topics": [] }),
+            "negative",
+        ),
+        (
+            serde_json::json!({ "sentiment": "mixed", "topics": [" "] }),
+            "few words",
+        ),
+    ] {
+        let refused = problem(put(wrong).await, StatusCode::UNPROCESSABLE_ENTITY).await;
+        assert!(
+            refused["remedy"].as_str().unwrap().contains(remedy),
+            "{refused}"
+        );
+    }
+    let nowhere = path.replace("2001", "9001");
+    let missing = api
+        .request(Method::DELETE, &nowhere)
+        .bearer_auth(&api.token);
+    problem(missing.send().await.unwrap(), StatusCode::NOT_FOUND).await;
+    let back = api.request(Method::DELETE, &path).bearer_auth(&api.token);
+    assert_eq!(back.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    crate::finished::until(app, "the model's word again", async || {
+        body(api.console(&report).await).await["report"]["sentiment"]["negative"] == 0
+    })
+    .await;
     house.close().await;
 }

@@ -8,13 +8,15 @@ use super::super::codec::{body, col, from_bytes, named, natural};
 use super::super::results::{CodingBody, SegmentBody};
 use super::Reader;
 use crate::error::StoreError;
-use crate::results::{CodingRow, QuoteSpan, RecordingRow, SegmentRow, Sentiment};
+use crate::results::{CodingRow, QuoteSpan, RESEARCHER, RecordingRow, SegmentRow, Sentiment};
 
 /// Only these numbers, or all.
 const SEGMENTS: &str = "
     SELECT g.segment_no, g.turn, g.start_ms, g.end_ms, g.phase, g.language, g.body AS segment_body,
-           c.coding_id, c.model, c.prompt_version, c.schema_version, c.sentiment, c.score_permille, c.body AS coding_body
+           c.coding_id, c.model, c.prompt_version, c.schema_version, c.sentiment, c.score_permille, c.body AS coding_body,
+           k.sentiment AS corrected, k.at_us AS corrected_at_us, k.body AS correction_body
     FROM segment g
+    LEFT JOIN correction k ON k.session_id = g.session_id AND k.segment_no = g.segment_no
     LEFT JOIN coding c ON c.coding_id =
         (SELECT max(l.coding_id) FROM coding l WHERE l.session_id = g.session_id AND l.segment_no = g.segment_no)
     WHERE g.session_id = ?1 AND (?2 IS NULL OR g.segment_no IN (SELECT value FROM json_each(?2)))
@@ -72,6 +74,8 @@ impl Reader {
 fn segment_row(row: &SqliteRow) -> Result<SegmentRow, StoreError> {
     let body: SegmentBody = from_bytes(col(row, "segment_body")?)?;
     let coding: Option<i64> = col(row, "coding_id")?;
+    let coding = coding.map(|_| coding_row(row)).transpose()?;
+    let corrected_at_us: Option<i64> = col(row, "corrected_at_us")?;
     Ok(SegmentRow {
         segment_no: natural(row, "segment_no")?,
         turn: TurnNo(natural(row, "turn")?),
@@ -80,8 +84,34 @@ fn segment_row(row: &SqliteRow) -> Result<SegmentRow, StoreError> {
         end_ms: natural(row, "end_ms")?,
         phase: PhaseId::from(col::<&str>(row, "phase")?),
         language: col(row, "language")?,
-        coding: coding.map(|_| coding_row(row)).transpose()?,
+        coding: match corrected_at_us {
+            Some(_) => Some(corrected(row, coding)?),
+            None => coding,
+        },
+        corrected_at_us,
     })
+}
+
+/// The researcher's sentiment and topics; the model's quote, and its score where both feel the same.
+fn corrected(row: &SqliteRow, coded: Option<CodingRow>) -> Result<CodingRow, StoreError> {
+    let sentiment = named(row, "corrected", Sentiment::from_name)?;
+    let body: CorrectionBody = from_bytes(col(row, "correction_body")?)?;
+    let same = coded.as_ref().filter(|coded| coded.sentiment == sentiment);
+    Ok(CodingRow {
+        sentiment,
+        score_permille: same.map_or(0, |coded| coded.score_permille),
+        topics: body.topics,
+        quote: coded.and_then(|coded| coded.quote),
+        model: RESEARCHER.to_owned(),
+        prompt_version: String::new(),
+        schema_version: String::new(),
+    })
+}
+
+/// Body of a correction.
+#[derive(serde::Deserialize)]
+struct CorrectionBody {
+    topics: Vec<String>,
 }
 
 fn coding_row(row: &SqliteRow) -> Result<CodingRow, StoreError> {
