@@ -8,13 +8,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail, ensure};
 use engine::ids::{SessionId, StudyId};
 use server::export::{Archive, Cells, Format, Interview, Table};
-use store::{SessionFilter, Store, StoreConfig, StoreError};
+use server::walk::Walk;
+use store::{Store, StoreConfig, StoreError};
 
 use crate::output;
 use crate::serve::{ConfigArguments, runtime};
 
-/// Sessions that are looked up together.
-const PAGE: u32 = 100;
 /// Interviews between two lines of progress.
 const PROGRESS_EVERY: usize = 100;
 
@@ -146,19 +145,10 @@ async fn of_study(store: &Store, study_id: &StudyId) -> anyhow::Result<Vec<Sessi
         store.study(study_id, None).await?.is_some(),
         "there is no study `{study_id}` in this store"
     );
-    let mut ids: Vec<SessionId> = Vec::new();
-    loop {
-        let filter = SessionFilter {
-            study_id: Some(study_id.clone()),
-            before: ids.last().cloned(),
-            limit: PAGE,
-            ..SessionFilter::default()
-        };
-        let rows = store.sessions(filter).await?;
-        let last = rows.len() < PAGE as usize;
-        ids.extend(rows.into_iter().map(|row| row.session_id));
-        if last {
-            return Ok(ids);
-        }
+    let mut walk = Walk::over(store.clone(), study_id.clone());
+    let mut ids = Vec::new();
+    while let Some(session) = walk.next().await? {
+        ids.push(session.session_id);
     }
+    Ok(ids)
 }

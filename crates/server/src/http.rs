@@ -20,7 +20,6 @@ mod sessions;
 mod studies;
 mod time;
 mod views;
-mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,4 +20,5 @@ pub mod secrets;
 pub mod session;
 pub mod study;
 pub mod udp;
+pub mod walk;
 pub mod work;

@@ -268,10 +268,8 @@ async fn work(
         crate::session::FINISH_RECORDING => finish::run(&app, lease).await,
         crate::session::CUT_TRANSCRIPT => transcript::run(&app, lease).await,
         CODE => {
-            let turn = match turn {
-                Some(turn) => turn,
-                None => client.gate().turn(None).await,
-            };
+            // Whoever takes coding waited for a turn first.
+            let turn = turn.ok_or_else(|| Failure::transient("there was no turn for a call"))?;
             coding::run(&app, client, &leases, turn).await
         }
         REPORT => assemble::run(&app, client, lease).await,

@@ -135,7 +135,7 @@ async fn burst() -> anyhow::Result<Vec<Figure>> {
     let queued_kb = queued.await.context("the burst was never queued")??;
     let dead = works.drained().await?;
     let counts = works.chat.counts();
-    let first = counts.codings.first().context("nothing was coded")?.0;
+    let first = *counts.codings.first().context("nothing was coded")?;
     let last = counts.last_answer.context("nothing was answered")?;
     let wall_s = last.saturating_duration_since(first).as_secs_f64();
     let calls = counts.requests;
@@ -197,7 +197,7 @@ async fn limited() -> anyhow::Result<Vec<Figure>> {
     works.house.start().await?;
     works.drained().await?;
     let counts = works.chat.counts();
-    let first = counts.codings.first().context("nothing was coded")?.0;
+    let first = *counts.codings.first().context("nothing was coded")?;
     let last = counts.last_answer.context("nothing was answered")?;
     let wall_s = last.saturating_duration_since(first).as_secs_f64();
     let let_in = counts.answered + counts.failed;
@@ -369,7 +369,7 @@ async fn killed() -> anyhow::Result<Vec<Figure>> {
         let up = Instant::now();
         let first = timeout(WITHIN, async {
             loop {
-                if let Some((at, _)) = works.chat.counts().codings.get(before) {
+                if let Some(at) = works.chat.counts().codings.get(before) {
                     return *at;
                 }
                 sleep(Duration::from_millis(1)).await;

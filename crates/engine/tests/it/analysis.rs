@@ -6,6 +6,8 @@ use engine::analysis::{Case, Coded, Share, grid, prevailing, themes};
 use engine::enrich::Sentiment;
 use engine::ids::{PhaseId, SessionId, TurnNo};
 
+use crate::walk::world::study::Prng;
+
 fn coded(session: &str, topics: &[&str], sentiment: Sentiment) -> Coded {
     Coded {
         session: SessionId::from(session),
@@ -122,13 +124,8 @@ fn a_cell_has_its_first_quotes_or_else_the_place_where_it_was_said() {
 /// Against a reference that counts in the dumbest way.
 #[test]
 fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
-    let mut state = 7_u64;
-    let mut below = |bound: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % bound
-    };
+    let mut chance = Prng(7);
+    let mut below = |bound| chance.below(bound);
     for _ in 0..200 {
         let rows: Vec<Coded> = (0..below(60))
             .map(|_| {

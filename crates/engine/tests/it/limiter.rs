@@ -335,20 +335,9 @@ mod budgets {
 /// A vendor with a token bucket, in virtual time.
 mod vendor {
     use super::*;
+    use crate::walk::world::study::Prng;
 
     const CALL_MS: u64 = 800;
-
-    struct Chance(u64);
-
-    impl Chance {
-        fn below(&mut self, bound: u64) -> u64 {
-            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut mixed = self.0;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            (mixed ^ (mixed >> 31)) % bound
-        }
-    }
 
     struct Vendor {
         per_minute: u64,
@@ -382,7 +371,7 @@ mod vendor {
     /// `calls` calls, some of which fail and are made again.
     fn run(vendor: &mut Vendor, calls: u32, failing_permille: u64, seed: u64) -> Ran {
         let mut limiter = Limiter::new(CEILING, MINUTE);
-        let mut chance = Chance(seed);
+        let mut chance = Prng(seed);
         let mut flying: Vec<(u64, Permit, Answered, Reported)> = Vec::new();
         let (mut done, mut sent, mut now_ms) = (0, 0, 0);
         let mut ran = Ran {
@@ -419,7 +408,7 @@ mod vendor {
                     CallVerdict::WaitForAnswer => break,
                 }
             }
-            assert!(limiter.in_flight() <= limiter.cap().max(CEILING));
+            assert!(limiter.in_flight() <= CEILING);
             ran.most_in_flight = ran.most_in_flight.max(limiter.in_flight());
             let next_end = flying.iter().map(|(end_ms, ..)| *end_ms).min();
             now_ms = next_end.unwrap_or(u64::MAX).min(wake_ms);

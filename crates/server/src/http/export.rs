@@ -14,9 +14,9 @@ use utoipa::IntoParams;
 
 use super::auth::Researcher;
 use super::error::Problem;
-use super::walk::Walk;
 use crate::app::App;
 use crate::export::{Archive, Cells, Format, Interview, Table};
+use crate::walk::Walk;
 
 /// Which file.
 #[derive(Deserialize, IntoParams)]

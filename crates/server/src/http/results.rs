@@ -15,11 +15,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Researcher;
 use super::error::Problem;
-use super::walk::Walk;
 use crate::app::App;
 use crate::export::participant;
 use crate::search::Needle;
 use crate::study::Study;
+use crate::walk::Walk;
 
 /// Coded interviews that themes are counted over, the newest: more than that is a matter for the exports.
 const SESSIONS_MAX: usize = 2_000;

@@ -43,7 +43,7 @@ impl Gate {
     pub fn stopped(&self) -> Option<&'static str> {
         match self.limiter().stopped()? {
             Stop::Misconfigured => Some(
-                "the endpoint refuses the key, the quota or the model: check [enrichment] and the account; it is asked again every minute",
+                "the endpoint refuses the key, the quota, the model or the address: check [enrichment] and the account; it is asked again now and then",
             ),
         }
     }

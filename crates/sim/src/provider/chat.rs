@@ -70,7 +70,7 @@ pub(super) async fn complete(
     let segments = vendor::segments(request.schema.as_ref());
     let prompt_tokens = tokens::of_text(&request.prompt);
     let chat = &sim.config.chat;
-    let (entry, standing) = chat.enter(Instant::now(), prompt_tokens, segments, &request.question);
+    let (entry, standing) = chat.enter(Instant::now(), prompt_tokens, segments);
     let (end, takes) = match entry {
         Entry::Refused { retry_after_ms } => {
             let refused = refused(HttpFault::RateLimit { retry_after_ms }, &request);

@@ -14,3 +14,9 @@ FROM segment g JOIN job j ON j.session_id = g.session_id AND j.kind = 'code' AND
 WHERE NOT EXISTS (SELECT 1 FROM coding c WHERE c.session_id = g.session_id AND c.segment_no = g.segment_no)
 GROUP BY g.session_id, g.segment_no;
 DELETE FROM job WHERE kind = 'code' AND state IN (0, 1) AND key LIKE '%/%';
+
+-- Until now the recording's job cut the transcript too. Interviews that ended and whose recording is not finished get the job
+-- that does it now.
+INSERT INTO job (lane, kind, session_id, key, rank, not_before_us, created_at_us, body)
+SELECT 'transcript', 'cut_transcript', session_id, '', rank, created_at_us, created_at_us, CAST('{}' AS BLOB)
+FROM job WHERE kind = 'finish_recording' AND key = '' AND state IN (0, 1);

@@ -5,22 +5,10 @@ use std::time::Duration;
 
 use engine::enrich::{Order, Waiting};
 use engine::ids::{SessionId, TurnNo};
+use fastrand::Rng;
 use store::{Cut, Extent, Fate, Lane, Lease, NEVER_DUE, NewSegment, Settlement, Take};
 
 use crate::bench::{Bench, LEASE, START_US};
-
-/// A small generator, so that a seed is a life. <https://prng.di.unimi.it/splitmix64.c>
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 /// Where the reference believes a segment's job to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +34,7 @@ const AT_ONCE: [u32; 3] = [4, 2, 1];
 
 struct Walk {
     bench: Option<Bench>,
-    chance: Chance,
+    chance: Rng,
     now_us: i64,
     jobs: BTreeMap<Key, Job>,
     held: Vec<Vec<Lease>>,
@@ -69,8 +57,8 @@ impl Walk {
         }
         self.sessions += 1;
         let id = self.bench().session(self.sessions).await;
-        let count = 1 + u32::try_from(self.chance.below(9)).unwrap();
-        let (rank, due_us) = match self.chance.below(3) {
+        let count = 1 + u32::try_from(self.chance.u64(..9)).unwrap();
+        let (rank, due_us) = match self.chance.u64(..3) {
             0 => (-i64::from(self.sessions), NEVER_DUE),
             within => (
                 self.now_us,
@@ -155,7 +143,7 @@ impl Walk {
 
     async fn claim(&mut self) {
         self.expire();
-        let order = Order::ALL[usize::try_from(self.chance.below(2)).unwrap()];
+        let order = Order::ALL[usize::try_from(self.chance.u64(..2)).unwrap()];
         let expected = self.expected(order);
         let take = Take {
             order,
@@ -185,12 +173,12 @@ impl Walk {
         if self.held.is_empty() {
             return;
         }
-        let at = usize::try_from(self.chance.below(self.held.len() as u64)).unwrap();
+        let at = usize::try_from(self.chance.u64(..self.held.len() as u64)).unwrap();
         let leases = self.held.swap_remove(at);
         let mut fates = Vec::new();
         let mut holds = 0;
         for lease in &leases {
-            let fate = match self.chance.below(5) {
+            let fate = match self.chance.u64(..5) {
                 0 => Fate::Dead("no".to_owned()),
                 1 | 2 => Fate::Again {
                     round: lease.round.saturating_add(1).min(3),
@@ -243,13 +231,13 @@ impl Walk {
     }
 
     fn pass(&mut self) {
-        let span_us = 1 + self.chance.below(12_000_000);
+        let span_us = 1 + self.chance.u64(..12_000_000);
         self.bench().clock.advance(Duration::from_micros(span_us));
         self.now_us += i64::try_from(span_us).unwrap();
     }
 
     async fn step(&mut self) {
-        match self.chance.below(20) {
+        match self.chance.u64(..20) {
             0..=2 => self.end_a_session().await,
             3..=9 => self.claim().await,
             10..=15 => self.settle().await,
@@ -288,7 +276,7 @@ fn filter(id: &SessionId) -> store::JobFilter {
 async fn live(seed: u64) {
     let mut walk = Walk {
         bench: Some(Bench::new().await),
-        chance: Chance(seed),
+        chance: Rng::with_seed(seed),
         now_us: START_US,
         jobs: BTreeMap::new(),
         held: Vec::new(),

@@ -13,7 +13,7 @@ use engine::session::{Input, MediaFact, Output, Request, Timer};
 use engine::time::Mono;
 
 #[path = "study.rs"]
-mod study;
+pub(crate) mod study;
 
 use study::Prng;
 

@@ -5,6 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use serde_json::Value;
 
 /// How long an answer takes: `base + per segment x segments`.
@@ -91,8 +92,8 @@ pub struct ChatCounts {
     pub answered: u64,
     /// Segments that were asked about, once for each time.
     pub segments_asked: u64,
-    /// Calls that code segments: when each was let in, and what was asked.
-    pub codings: Vec<(Instant, String)>,
+    /// Calls that code segments: when each was let in.
+    pub codings: Vec<Instant>,
     /// When the last answer left.
     pub last_answer: Option<Instant>,
     /// Requests in flight, at most.
@@ -109,7 +110,7 @@ struct State {
     counts: ChatCounts,
     requests: Level,
     tokens: Level,
-    chance: u64,
+    chance: Rng,
 }
 
 /// A bucket, in millionths.
@@ -206,7 +207,7 @@ impl ChatVendor {
             },
             terms,
             counts: ChatCounts::default(),
-            chance: seed,
+            chance: Rng::with_seed(seed),
         }))
     }
 
@@ -234,13 +235,7 @@ impl ChatVendor {
         };
     }
 
-    pub(super) fn enter(
-        &self,
-        now: Instant,
-        tokens: u64,
-        segments: u64,
-        question: &str,
-    ) -> (Entry, Standing) {
+    pub(super) fn enter(&self, now: Instant, tokens: u64, segments: u64) -> (Entry, Standing) {
         let mut state = self.state();
         let State {
             terms,
@@ -266,9 +261,9 @@ impl ChatVendor {
         counts.most_in_flight = counts.most_in_flight.max(counts.in_flight);
         counts.segments_asked += segments;
         if segments > 0 && counts.codings.len() < LOG_MAX {
-            counts.codings.push((now, question.to_owned()));
+            counts.codings.push(now);
         }
-        let drawn = below(chance, 1_000);
+        let drawn = chance.u64(..1_000);
         let end = if drawn < terms.failing_permille {
             End::Failure
         } else if segments > 1 && drawn < terms.failing_permille + terms.short_permille {
@@ -314,15 +309,6 @@ fn standing(terms: &ChatTerms, requests: &Level, tokens: &Level) -> Standing {
     }
 }
 
-/// <https://prng.di.unimi.it/splitmix64.c>
-fn below(chance: &mut u64, bound: u64) -> u64 {
-    *chance = chance.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut mixed = *chance;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (mixed ^ (mixed >> 31)) % bound
-}
-
 /// The keys of an answer that are segments: `s` and a number.
 pub(super) fn segments(schema: Option<&Value>) -> u64 {
     let required = schema.and_then(|schema| schema["required"].as_array());
@@ -342,7 +328,7 @@ mod tests {
     }
 
     fn enters(vendor: &ChatVendor, now: Instant) -> bool {
-        matches!(vendor.enter(now, 10, 1, "").0, Entry::In { .. })
+        matches!(vendor.enter(now, 10, 1).0, Entry::In { .. })
     }
 
     #[test]
@@ -353,7 +339,7 @@ mod tests {
             ..ChatTerms::default()
         });
         let start = Instant::now();
-        let (_, standing) = vendor.enter(start, 10, 1, "");
+        let (_, standing) = vendor.enter(start, 10, 1);
         assert_eq!(
             (
                 standing.limit_requests,
@@ -363,7 +349,7 @@ mod tests {
             (600, 9, 100)
         );
         assert_eq!((0..20).filter(|_| enters(&vendor, start)).count(), 9);
-        let (refused, _) = vendor.enter(start, 10, 1, "");
+        let (refused, _) = vendor.enter(start, 10, 1);
         assert_eq!(
             refused,
             Entry::Refused {
@@ -382,7 +368,7 @@ mod tests {
             ..ChatTerms::default()
         });
         let start = Instant::now();
-        let large = |now| matches!(vendor.enter(now, 40_000, 1, "").0, Entry::In { .. });
+        let large = |now| matches!(vendor.enter(now, 40_000, 1).0, Entry::In { .. });
         assert!(large(start));
         assert!(!large(start));
         assert!(large(start + Duration::from_secs(20)));
@@ -397,7 +383,7 @@ mod tests {
         });
         let (mut failed, mut short) = (0, 0);
         for _ in 0..5_000 {
-            match vendor.enter(Instant::now(), 1, 10, "").0 {
+            match vendor.enter(Instant::now(), 1, 10).0 {
                 Entry::In {
                     end: End::Failure, ..
                 } => failed += 1,
@@ -420,7 +406,7 @@ mod tests {
             time_scale: 10,
             ..ChatTerms::default()
         });
-        let (entry, _) = vendor.enter(Instant::now(), 1, 1, "");
+        let (entry, _) = vendor.enter(Instant::now(), 1, 1);
         let takes = Duration::from_millis(80);
         assert_eq!(
             entry,

@@ -9,7 +9,7 @@ use store::{SessionFilter, SessionRow, Store, StoreError};
 const PAGE: u32 = 100;
 
 /// Walks over them without holding more than a page.
-pub(super) struct Walk {
+pub struct Walk {
     store: Store,
     filter: SessionFilter,
     page: VecDeque<SessionRow>,
@@ -17,7 +17,9 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn over(store: Store, study_id: StudyId) -> Walk {
+    /// From the newest on.
+    #[must_use]
+    pub fn over(store: Store, study_id: StudyId) -> Walk {
         Walk {
             store,
             filter: SessionFilter {
@@ -31,13 +33,17 @@ impl Walk {
     }
 
     /// Goes on behind that one.
-    pub(super) fn behind(mut self, before: Option<SessionId>) -> Walk {
+    #[must_use]
+    pub fn behind(mut self, before: Option<SessionId>) -> Walk {
         self.filter.before = before;
         self
     }
 
     /// The next one; none after the last.
-    pub(super) async fn next(&mut self) -> Result<Option<SessionRow>, StoreError> {
+    ///
+    /// # Errors
+    /// As for any read of the store.
+    pub async fn next(&mut self) -> Result<Option<SessionRow>, StoreError> {
         if self.page.is_empty() && self.more {
             let rows = self.store.sessions(self.filter.clone()).await?;
             self.more = rows.len() >= PAGE as usize;
