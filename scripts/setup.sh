@@ -8,9 +8,14 @@ command -v cmake >/dev/null || need+=(cmake)
 command -v cc >/dev/null || need+=(gcc)
 command -v c++ >/dev/null || need+=(g++)
 command -v make >/dev/null || need+=(make)
-if [ "${1:-}" = "--browser" ]; then
-  command -v chromium >/dev/null || need+=(chromium)
-fi
+for extra in "$@"; do
+  case "$extra" in
+    --browser) command -v chromium >/dev/null || need+=(chromium) ;;
+    # Only its programs are used: tests start a server of their own, which listens nowhere but in its folder.
+    --postgres) command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql) ;;
+    *) echo "setup: $extra is not known" >&2; exit 1 ;;
+  esac
+done
 
 for tool in cargo node npm; do
   if ! command -v "$tool" >/dev/null; then

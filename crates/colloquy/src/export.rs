@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use engine::ids::{SessionId, StudyId};
 use server::export::{Archive, Cells, Format, Interview, Table};
 use server::walk::Walk;
-use store::{Store, StoreConfig, StoreError};
+use store::{Database, Store, StoreConfig, StoreError};
 
 use crate::output;
 use crate::serve::{ConfigArguments, runtime};
@@ -75,9 +75,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let place = StoreConfig::new(&config.store.database, &config.store.recordings);
     ensure!(
-        config.store.database.exists(),
+        matches!(place.database, Database::Postgres(_)) || config.store.database.exists(),
         "there is no database at {}: give the server's configuration with --config",
-        config.store.database.display()
+        place.database
     );
     runtime()?.block_on(async {
         let store = match Store::open(place).await {

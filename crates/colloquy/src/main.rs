@@ -4,6 +4,7 @@ mod bench;
 mod chaos;
 mod check;
 mod demo;
+mod enrich;
 mod export;
 mod house;
 mod output;
@@ -46,6 +47,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Write an interview, or all of a study, as files that other programs read.
     Export(export::Arguments),
+    /// Measure how coding in batches does.
+    Enrich(enrich::Arguments),
     /// Write finished interviews without audio, to try what comes after an interview.
     Synth(synth::Arguments),
     /// Break networks, pages, providers and the server under interviews that run, and check that none was lost.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Enrich(arguments) => enrich::run(&arguments),
         Command::Synth(arguments) => synth::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
     };

@@ -13,7 +13,7 @@ use engine::link::Speaker;
 use fastrand::Rng;
 use server::session::after_end;
 use sim::corpus::{Clip, Corpus, Role};
-use store::{Clock, Length, ManualClock, NewSession, NewStudy, Store, StoreConfig};
+use store::{Clock, Database, Length, ManualClock, NewSession, NewStudy, Store, StoreConfig};
 
 use crate::house::STUDY_YAML;
 use crate::output;
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             "{} interviews of {} answers are in {}: `colloquy serve` codes them",
             written.len(),
             plan.segments,
-            config.store.database.display()
+            Database::at(config.store.database.clone())
         ));
         Ok(ExitCode::SUCCESS)
     })

@@ -26,9 +26,6 @@ use crate::session::{self, MakeCodec, Parts, Registry, Shards};
 use crate::udp::{Net, NetParams, NetThread};
 use crate::{http, secrets, work};
 
-/// This process's name as owner of sessions and jobs. There is one node per database as long as that is SQLite, which
-/// the store makes sure of; so whatever the name owns at start is a dead process's.
-const NODE: &str = "node";
 /// For requests that are being answered and jobs under way when the server stops. Event streams never end by themselves;
 /// a job that is cut off runs again at the next start.
 const OTHERS_WITHIN: Duration = Duration::from_secs(2);
@@ -95,7 +92,7 @@ pub async fn start_with(
     let media_addr = net.udp_addr();
     let store = open_store(&config, wall, &metrics).await?;
     let began_at_us = store.now_us();
-    let token = secrets::console_token(&config.http.console_token, &config.store.database)
+    let token = secrets::console_token(&config.http.console_token, config.store.beside())
         .context("the console token cannot be read or kept beside the database; check that folder's permissions")?;
     load_studies(&store, &config.studies.folder).await?;
     let shards = Shards::start(config.media.shards)
@@ -109,7 +106,7 @@ pub async fn start_with(
         changes: changes.clone(),
         net,
         shards,
-        node: NODE.to_owned(),
+        node: config.store.node.clone(),
         codec,
     });
     let http_stop = CancellationToken::new();
@@ -139,7 +136,7 @@ pub async fn start_with(
     let http = tokio::spawn(serve_http(listener, Arc::clone(&app), http_stop.clone()));
     let work_stop = CancellationToken::new();
     let work = tokio::spawn(work::run(Arc::clone(&app), work_stop.clone()));
-    let lapsed = session::watch(Arc::clone(&app), NODE, work_stop.clone());
+    let lapsed = session::watch(Arc::clone(&app), work_stop.clone());
     drop(tokio::spawn(lapsed));
     app.readiness.set(true);
     Ok(Running {
@@ -243,7 +240,11 @@ async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn provider_data(config: &Config) -> anyhow::Result<(Profiles, PriceBook)> {
+/// What is known of providers: their profiles and prices, with the operator's files over them.
+///
+/// # Errors
+/// If a file cannot be used.
+pub fn provider_data(config: &Config) -> anyhow::Result<(Profiles, PriceBook)> {
     let profiles = optional_file(&config.provider.profiles_file)?;
     let profiles = Profiles::with(profiles.as_deref()).context(
         "the profiles file cannot be used; correct it, or leave provider.profiles_file empty",
@@ -269,11 +270,13 @@ async fn open_store(
     metrics: &Metrics,
 ) -> anyhow::Result<Store> {
     let mut store_config = StoreConfig::new(&config.store.database, &config.store.recordings);
-    NODE.clone_into(&mut store_config.node);
+    // One process at a time has this name, which the store makes sure of; so whatever it owns now is a dead process's.
+    let node = &config.store.node;
+    store_config.node.clone_from(node);
     store_config.clock = wall;
     let store = Store::open(store_config).await?;
-    let released = store.release_own_leases(NODE).await?;
-    let found = session::take_over(&store, metrics, NODE).await?;
+    let released = store.release_own_leases(node).await?;
+    let found = session::take_over(&store, metrics, node).await?;
     let counted = |became, found: usize| {
         metrics
             .taken_over

@@ -8,12 +8,13 @@ mod validate;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine::enrich::Order;
 use providers::Secret;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use store::Database;
 
 use crate::mistake::Mistake;
 
@@ -100,10 +101,23 @@ pub struct Media {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// The SQLite file.
+    /// The SQLite file, or the `postgres://` address of a database.
     pub database: PathBuf,
+    /// This process's name as owner of sessions and jobs; of several on one database each has its own.
+    pub node: String,
     /// The folder of recordings.
     pub recordings: PathBuf,
+}
+
+impl Store {
+    /// Beside what small files of this server stand: the database if it is a file, else the recordings.
+    #[must_use]
+    pub fn beside(&self) -> &Path {
+        match Database::at(self.database.clone()) {
+            Database::Sqlite(_) => &self.database,
+            Database::Postgres(_) => &self.recordings,
+        }
+    }
 }
 
 /// `[provider]`.

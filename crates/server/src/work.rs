@@ -16,12 +16,14 @@
 mod assemble;
 mod call;
 mod coding;
+mod eval;
 mod failure;
 mod finish;
 mod gate;
 mod lexicon;
 pub mod report;
 mod stream;
+mod summary;
 mod transcript;
 mod webhook;
 
@@ -37,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::metrics::Metrics;
+pub use eval::{Evaluation, Sized, evaluate};
 pub use failure::Failure;
 pub use gate::Gate;
 use gate::Turn;
@@ -80,7 +83,7 @@ struct Tools {
 /// Works until stopped. Jobs under way get no time to finish: they are given back, and run again.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let tools = Arc::new(Tools {
-        client: call::Client::new(&app),
+        client: call::Client::new(&app.config, Arc::clone(&app.gate)),
         sender: webhook::Sender::new(&app),
     });
     let office = Office {

@@ -5,11 +5,65 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file. Made, with its folder, if it does not exist. `-wal`, `-shm` and `.lock` files stand beside it.
+    Sqlite(PathBuf),
+    /// A database of PostgreSQL 13 or newer, as a `postgres://` address. It must exist; its tables are made. Several nodes
+    /// may use it, each under a name of its own ([`StoreConfig::node`]).
+    Postgres(Address),
+}
+
+impl Database {
+    /// What stands there: an address of PostgreSQL, or else the path of a file.
+    #[must_use]
+    pub fn at(place: PathBuf) -> Database {
+        let postgres = |text: &&str| {
+            ["postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| text.starts_with(scheme))
+        };
+        match place.to_str().filter(postgres) {
+            Some(address) => Database::Postgres(Address(address.to_owned())),
+            None => Database::Sqlite(place),
+        }
+    }
+}
+
+impl std::fmt::Display for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Database::Sqlite(path) => path.display().fmt(f),
+            Database::Postgres(address) => address.fmt(f),
+        }
+    }
+}
+
+/// An address of PostgreSQL. Shown without user, password and parameters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(pub(crate) String);
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let place = place.split_once('?').map_or(place, |(place, _)| place);
+        write!(f, "postgres://{place}")
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
 /// How a store is opened. [`StoreConfig::new`] gives the defaults.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// The database file. Made, with its folder, if it does not exist. `-wal`, `-shm` and `.lock` files stand beside it.
-    pub database: PathBuf,
+    /// The database.
+    pub database: Database,
     /// The folder of the recordings. Made if it does not exist.
     pub recordings: PathBuf,
     /// The name under which this process leases jobs.
@@ -34,11 +88,11 @@ pub struct StoreConfig {
 }
 
 impl StoreConfig {
-    /// A store at these places, with the default bounds.
+    /// A store at these places (see [`Database::at`]), with the default bounds.
     #[must_use]
     pub fn new(database: impl Into<PathBuf>, recordings: impl Into<PathBuf>) -> StoreConfig {
         StoreConfig {
-            database: database.into(),
+            database: Database::at(database.into()),
             recordings: recordings.into(),
             node: "node".to_owned(),
             readers: 4,
@@ -50,5 +104,32 @@ impl StoreConfig {
             pages_max: None,
             clock: Clock::System,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Database;
+
+    #[test]
+    fn an_address_is_told_from_a_path_and_shown_without_its_password() {
+        let shown = |place: &str| Database::at(place.into()).to_string();
+        for (place, expected) in [
+            ("demo-data/colloquy.db", "demo-data/colloquy.db"),
+            ("postgres.db", "postgres.db"),
+            (
+                "postgres://colloquy:p%40ss@db.example:5432/study?sslmode=require",
+                "postgres://db.example:5432/study",
+            ),
+            (
+                "postgresql:///study?host=/run&password=secret",
+                "postgres:///study",
+            ),
+            ("postgres://u:a@b@db/study", "postgres://db/study"),
+        ] {
+            assert_eq!(shown(place), expected);
+        }
+        let debugged = format!("{:?}", Database::at("postgres://u:secret@db/study".into()));
+        assert!(!debugged.contains("secret"), "{debugged}");
     }
 }

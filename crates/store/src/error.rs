@@ -61,21 +61,21 @@ pub enum StoreError {
     #[error(
         "the database {} is already in use by another Colloquy process. Two owners would write over each other, so this \
          one stops. Stop the other process, or give this one its own database path",
-        database.display()
+        database
     )]
     InUse {
         /// The database.
-        database: PathBuf,
+        database: String,
     },
     /// A newer release of Colloquy wrote this database.
     #[error(
         "the database {} is at schema version {found}, this release knows versions up to {known}. A newer release has \
          written it and it cannot be read safely. Start that release, or restore a backup from before the upgrade",
-        database.display()
+        database
     )]
     NewerDatabase {
         /// The database.
-        database: PathBuf,
+        database: String,
         /// Its schema version.
         found: i64,
         /// The newest version that this release knows.

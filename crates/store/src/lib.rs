@@ -7,13 +7,13 @@
 //!
 //! ```text
 //! Store (cheap clone) ── typed operation ──> bounded queue ──> writer task: one transaction per group, one savepoint per
-//!       │                                                      operation, acknowledged after COMMIT (synchronous=FULL)
-//!       ├── reads ──> pool of read-only connections (WAL: never behind the writer)
+//!       │                                                      operation, acknowledged after COMMIT
+//!       ├── reads ──> pool of connections (never behind the writer)
 //!       └── audio ──> object store, fsynced; the row that indexes a chunk follows
 //! ```
 //!
 //! Index columns (ids, times, states) stand apart from bodies (words of people), so that bodies can be encrypted under a
-//! key per session later. SQL lives in `sqlite/` alone; a second dialect is a second folder with the same operations.
+//! key per session later. SQL lives in `sql/` alone, for SQLite and PostgreSQL.
 //!
 //! This crate must never decide what a session does next, and never hold a transaction across a call to anyone else.
 
@@ -28,11 +28,11 @@ mod op;
 mod projection;
 mod results;
 mod rows;
-mod sqlite;
+mod sql;
 mod store;
 
 pub use clock::{Clock, ManualClock};
-pub use config::StoreConfig;
+pub use config::{Address, Database, StoreConfig};
 pub use error::StoreError;
 pub use job::{
     Fate, JobFilter, JobRow, JobState, Lane, LaneDepth, Lease, NEVER_DUE, NewJob, Replay, Retry,

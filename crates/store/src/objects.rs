@@ -30,7 +30,7 @@ pub(crate) struct Objects {
 impl Objects {
     /// Objects in a folder, which is made if it does not exist and tried for writing.
     pub(crate) fn open(folder: &FilePath) -> Result<Objects, StoreError> {
-        let not_writable = |error: &io::Error| crate::sqlite::not_writable(folder, error);
+        let not_writable = |error: &io::Error| crate::sql::not_writable(folder, error);
         std::fs::create_dir_all(folder).map_err(|error| not_writable(&error))?;
         let probe = folder.join(".colloquy-write-test");
         std::fs::write(&probe, b"")

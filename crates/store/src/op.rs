@@ -1,4 +1,4 @@
-//! What the writer can be asked to do, in no dialect's words. A dialect's folder says how (`sqlite/`).
+//! What the writer can be asked to do, in no dialect's words. `sql/` says how.
 //!
 //! Operations are plain values: one that was undone together with its group can be carried out again by itself.
 
@@ -131,10 +131,13 @@ pub(crate) struct CompleteJob {
 }
 
 /// What became of the jobs that shared a call.
+#[derive(Clone)]
 pub(crate) struct SettleJobs {
     pub(crate) leases: Vec<Lease>,
     pub(crate) settlement: Settlement,
     pub(crate) at_us: i64,
+    /// It was tried before, at the same time, and it is not known what became of that.
+    pub(crate) again: bool,
 }
 
 /// Cut the transcript of a session that still runs.

@@ -6,7 +6,6 @@ mod journal;
 mod recordings;
 mod sessions;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,12 +14,12 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Steady;
-use crate::config::StoreConfig;
+use crate::config::{Database, StoreConfig};
 use crate::error::StoreError;
 use crate::job::{Lane, NewJob};
 use crate::objects::Objects;
 use crate::op::{Append, LimitPages};
-use crate::sqlite::{self, Counters, Message, Operation, Reader, Task, Write, Writer};
+use crate::sql::{self, Counters, Message, Operation, Pool, Reader, Task, Write, Writer};
 
 /// Everything durable. Cheap to clone; all clones are one store.
 ///
@@ -40,10 +39,27 @@ struct Shared {
     counters: Arc<Counters>,
     clock: Steady,
     node: String,
-    database: PathBuf,
+    database: Database,
     queue_wait: Duration,
     commit_wait: Duration,
-    wakes: [Notify; Lane::ALL.len()],
+    wakes: Arc<Wakes>,
+}
+
+/// Who waits for work, by lane.
+#[derive(Debug, Default)]
+struct Wakes([Notify; Lane::ALL.len()]);
+
+impl Wakes {
+    fn of(&self, lane: Lane) -> &Notify {
+        let [recording, transcript, enrichment, analysis, delivery] = &self.0;
+        match lane {
+            Lane::Recording => recording,
+            Lane::Transcript => transcript,
+            Lane::Enrichment => enrichment,
+            Lane::Analysis => analysis,
+            Lane::Delivery => delivery,
+        }
+    }
 }
 
 /// What the writer has done since the store was opened.
@@ -70,22 +86,27 @@ impl Store {
     /// `InUse`, `NewerDatabase`, `NotWritable`, `Full`, `Corrupt`: each says what to do.
     pub async fn open(config: StoreConfig) -> Result<Store, StoreError> {
         let objects = Objects::open(&config.recordings)?;
-        let opened = sqlite::open(&config).await?;
+        let opened = sql::open(&config).await?;
+        let readers = opened.readers.clone();
+        let wakes = Arc::new(Wakes::default());
+        if matches!(readers, Pool::Postgres(_)) {
+            let wakes = Arc::clone(&wakes);
+            let wake = move |lane| wakes.of(lane).notify_one();
+            tokio::spawn(sql::listen(readers.clone(), Arc::new(wake)));
+        }
         let counters = Arc::new(Counters::default());
         let (queue, queued) = mpsc::channel(config.queue.max(1));
         let writer = Writer::new(
             queued,
-            opened.writer,
-            opened.writer_options,
+            opened,
             Arc::clone(&counters),
             config.gather,
             config.group_max,
-            opened.lock,
         );
         tokio::spawn(writer.run());
         let shared = Shared {
             queue,
-            reader: Reader::new(opened.readers),
+            reader: Reader::new(readers),
             objects,
             counters,
             clock: Steady::new(config.clock),
@@ -93,7 +114,7 @@ impl Store {
             database: config.database,
             queue_wait: config.queue_wait,
             commit_wait: config.commit_wait,
-            wakes: Default::default(),
+            wakes,
         };
         Ok(Store {
             shared: Arc::new(shared),
@@ -213,7 +234,7 @@ impl Store {
                 "the writer stopped; it is not known whether the write was kept",
             )),
             Err(_late) => Err(StoreError::unavailable(format!(
-                "the disk did not answer for {} ms; it is not known whether the write was kept",
+                "the database did not answer for {} ms; it is not known whether the write was kept",
                 millis(self.shared.commit_wait)
             ))),
         }
@@ -226,7 +247,7 @@ impl Store {
         };
         StoreError::Full {
             what,
-            place: self.shared.database.display().to_string(),
+            place: self.shared.database.to_string(),
         }
     }
 
@@ -240,14 +261,7 @@ impl Store {
     }
 
     fn wake_of(&self, lane: Lane) -> &Notify {
-        let [recording, transcript, enrichment, analysis, delivery] = &self.shared.wakes;
-        match lane {
-            Lane::Recording => recording,
-            Lane::Transcript => transcript,
-            Lane::Enrichment => enrichment,
-            Lane::Analysis => analysis,
-            Lane::Delivery => delivery,
-        }
+        self.shared.wakes.of(lane)
     }
 }
 

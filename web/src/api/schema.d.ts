@@ -2090,6 +2090,29 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The turn that shows best what became of a question. */
+        AnswerPlace: {
+            /**
+             * Format: int64
+             * @description On the recording's timeline.
+             */
+            end_ms: number;
+            /**
+             * Format: int64
+             * @description On the recording's timeline.
+             */
+            start_ms: number;
+            /**
+             * Format: int32
+             * @description The participant's turn.
+             */
+            turn: number;
+        };
+        /**
+         * @description What became of a question, as the model reads the transcript.
+         * @enum {string}
+         */
+        AnswerStatus: "answered" | "partial" | "refused" | "off_topic" | "not_asked" | "not_judged";
         /** @description A negative case, and where they say so first. */
         CaseView: {
             participant: string;
@@ -2429,32 +2452,20 @@ export interface components {
         ReportBody: {
             report: components["schemas"]["Report"];
         };
-        /** @description A question and whether it was covered. */
+        /** @description A question, whether the interviewer covered it, and what became of it. */
         ReportCoverage: {
-            /**
-             * @description Whether it was covered.
-             *     Whether it was covered.
-             */
+            /** @description What became of it. */
+            answer?: components["schemas"]["AnswerStatus"];
+            answered_at?: components["schemas"]["AnswerPlace"] | null;
+            /** @description Whether the interviewer said that it was covered. */
             covered: boolean;
-            /**
-             * @description The phase that asks it.
-             *     The phase that asks it.
-             */
+            /** @description The phase that asks it. */
             phase: string;
-            /**
-             * @description The question.
-             *     As the study asks it.
-             */
+            /** @description As the study asks it. */
             question: string;
-            /**
-             * @description Whether the phase waits for it.
-             *     Whether the study requires it.
-             */
+            /** @description Whether the study requires it. */
             required: boolean;
-            /**
-             * @description Id of the question.
-             *     Id in the topic guide.
-             */
+            /** @description Id in the topic guide. */
             topic: string;
         };
         /** @description Numbers of the session. */
@@ -2466,38 +2477,32 @@ export interface components {
             cost_micro_usd: number;
             /**
              * Format: int64
-             * @description First participant audio to first interviewer audio.
-             *     First audio of the participant to first audio of the interviewer.
+             * @description First audio of the participant to first audio of the interviewer.
              */
             first_voice_ms?: number | null;
             /**
              * Format: double
-             * @description Length of the timeline.
-             *     Length of the interview.
+             * @description Length of the interview.
              */
             minutes: number;
             /**
              * Format: int32
-             * @description Phases entered at least once.
-             *     Different phases.
+             * @description Different phases.
              */
             phases_visited: number;
             /**
              * Format: int64
-             * @description End of speech to interviewer audio, median.
-             *     End of the participant's speech to first audio of the interviewer: half were faster.
+             * @description End of the participant's speech to first audio of the interviewer: half were faster.
              */
             response_latency_p50_ms?: number | null;
             /**
              * Format: int64
-             * @description The same, 95th percentile.
-             *     The same: 95 of 100 were faster.
+             * @description The same: 95 of 100 were faster.
              */
             response_latency_p95_ms?: number | null;
             /**
              * Format: int32
-             * @description Turns of both sides.
-             *     Of both sides.
+             * @description Of both sides.
              */
             turns: number;
         };
@@ -2505,29 +2510,21 @@ export interface components {
         ReportMethod: {
             /** @description The model that coded; several are joined by `, `. */
             model: string;
-            /**
-             * @description Versions of the instructions.
-             *     Of the instructions.
-             */
+            /** @description Of the instructions. */
             prompt_version: string;
-            /**
-             * @description Versions of the form of the answer.
-             *     Of the form of the answers.
-             */
+            /** @description Of the form of the answers. */
             schema_version: string;
         };
         /** @description A key quote. */
         ReportQuote: {
             /**
              * Format: int64
-             * @description End of the segment.
-             *     Of its segment, on the recording's timeline.
+             * @description Of its segment, on the recording's timeline.
              */
             end_ms: number;
             /**
              * Format: int32
-             * @description The segment.
-             *     The segment it is a part of.
+             * @description The segment it is a part of.
              */
             segment: number;
             /** @description negative, neutral, positive or mixed. */
@@ -2537,20 +2534,13 @@ export interface components {
              * @description Of its segment, on the recording's timeline.
              */
             start_ms: number;
-            /**
-             * @description The words.
-             *     Its words.
-             */
+            /** @description Its words. */
             text: string;
-            /**
-             * @description Topics of the segment.
-             *     Of its segment.
-             */
+            /** @description Of its segment. */
             topics: string[];
             /**
              * Format: int32
-             * @description The turn.
-             *     The turn it was said in.
+             * @description The turn it was said in.
              */
             turn: number;
         };
@@ -2615,26 +2605,22 @@ export interface components {
         SentimentCounts: {
             /**
              * Format: int32
-             * @description Positive and negative at once.
-             *     Both.
+             * @description Both.
              */
             mixed: number;
             /**
              * Format: int32
-             * @description Negative ones.
-             *     Negative.
+             * @description Negative.
              */
             negative: number;
             /**
              * Format: int32
-             * @description Neutral ones.
-             *     Neither.
+             * @description Neither.
              */
             neutral: number;
             /**
              * Format: int32
-             * @description Positive ones.
-             *     Positive.
+             * @description Positive.
              */
             positive: number;
             /**

@@ -30,7 +30,7 @@ export function ReportRail({ session, report, problem, onPlay }: Props) {
           <Topics topics={report.topics} />
         </>
       )}
-      <Coverage session={session} />
+      <Coverage session={session} answers={report?.coverage ?? []} onPlay={onPlay} />
       {report !== null && (
         <p className="muted small">
           Coded from the text by {report.method.model}, prompt {report.method.prompt_version},{" "}
@@ -135,7 +135,28 @@ function Topics({ topics }: { topics: Report["topics"] }) {
   );
 }
 
-function Coverage({ session }: { session: SessionDetail }) {
+type Answer = Report["coverage"][number];
+
+const ANSWERS: Record<NonNullable<Answer["answer"]>, string | null> = {
+  answered: "Answered",
+  partial: "Partly answered",
+  refused: "Refused",
+  off_topic: "Off topic",
+  not_asked: "Not asked",
+  not_judged: null,
+};
+
+function Coverage({
+  session,
+  answers,
+  onPlay,
+}: {
+  session: SessionDetail;
+  answers: Answer[];
+  onPlay: Props["onPlay"];
+}) {
+  const answerTo = (phase: string, topic: string) =>
+    answers.find((answer) => answer.phase === phase && answer.topic === topic);
   const covered = session.topics.filter((topic) => topic.covered).length;
   if (session.topics.length === 0) return null;
   return (
@@ -153,10 +174,42 @@ function Coverage({ session }: { session: SessionDetail }) {
             <span>
               <span className="visually-hidden">{topic.covered ? "Covered: " : "Not covered: "}</span>
               {topic.question}
+              <AnswerMark answer={answerTo(topic.phase, topic.id)} question={topic.question} onPlay={onPlay} />
             </span>
           </li>
         ))}
       </ul>
     </section>
+  );
+}
+
+/** What became of a question; the turn that shows it plays. */
+function AnswerMark({
+  answer,
+  question,
+  onPlay,
+}: {
+  answer: Answer | undefined;
+  question: string;
+  onPlay: Props["onPlay"];
+}) {
+  const label = answer === undefined ? null : ANSWERS[answer.answer ?? "not_judged"];
+  if (answer === undefined || label === null) return null;
+  const place = answer.answered_at;
+  return (
+    <span className={`answer-mark ${answer.answer}`} data-testid="answer">
+      <span>{label}</span>
+      {place != null && (
+        <button
+          type="button"
+          className="link"
+          disabled={onPlay === null}
+          onClick={() => onPlay?.(place.start_ms, place.end_ms)}
+          aria-label={`Play from ${clock(place.start_ms)}: ${question}`}
+        >
+          <Icon name="play" size={12} /> {clock(place.start_ms)}
+        </button>
+      )}
+    </span>
   );
 }

@@ -99,6 +99,17 @@ describe("pages", () => {
     expect(await screen.findAllByTestId("quote")).toHaveLength(3);
     expect(screen.getByTestId("summary")).toHaveTextContent("product designer");
     expect(screen.getByTestId("coverage").querySelectorAll(".covered")).toHaveLength(6);
+    const answers = screen.getAllByTestId("answer").map((mark) => mark.firstElementChild?.textContent);
+    expect(answers).toEqual([
+      "Answered",
+      "Partly answered",
+      "Answered",
+      "Refused",
+      "Not asked",
+      "Off topic",
+      "Answered",
+    ]);
+    expect(screen.getByRole("button", { name: /^Play from 0:04: How do you think/ })).toBeDisabled();
     await userEvent.click(screen.getByTestId("tab-costs"));
     expect(screen.getByTestId("cost-total")).toHaveTextContent("$0.1182");
     await userEvent.keyboard("{ArrowRight}");

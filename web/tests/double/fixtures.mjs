@@ -390,6 +390,8 @@ export const report = {
       phase: id,
       required,
       covered: topic !== "switching",
+      answer: { cost: "refused", decision: "off_topic", day: "partial", switching: "not_asked" }[topic] ?? "answered",
+      answered_at: ["role", "cost", "day"].includes(topic) ? { turn: 2, start_ms: 4_200, end_ms: 9_800 } : null,
     })),
   ),
   figures: {

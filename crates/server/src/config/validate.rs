@@ -14,6 +14,13 @@ pub(super) fn mistakes(config: &Config) -> Vec<Mistake> {
     provider(config, &mut checks);
     enrichment(config, &mut checks);
     webhooks(config, &mut checks);
+    let node = &config.store.node;
+    checks.that(
+        !node.is_empty() && node.len() <= 64,
+        "store.node",
+        "is empty or longer than 64 characters",
+        "The default is node",
+    );
     let sessions = config.capacity.sessions_max;
     checks.that(
         sessions >= 1,

@@ -242,10 +242,10 @@ async fn finish(
 }
 
 /// Ends paused sessions whose window is over, until stopped.
-pub async fn watch(app: Arc<App>, node: &'static str, stop: CancellationToken) {
+pub async fn watch(app: Arc<App>, stop: CancellationToken) {
     let mut damaged = BTreeSet::new();
     loop {
-        if let Err(error) = end_lapsed(&app, node, &mut damaged).await {
+        if let Err(error) = end_lapsed(&app, &mut damaged).await {
             tracing::warn!(%error, "paused sessions could not be looked at; they are looked at again");
         }
         tokio::select! {
@@ -256,11 +256,8 @@ pub async fn watch(app: Arc<App>, node: &'static str, stop: CancellationToken) {
 }
 
 /// `damaged`: what was found to be so; it is told once, and the others are not kept waiting by it.
-async fn end_lapsed(
-    app: &App,
-    node: &str,
-    damaged: &mut BTreeSet<SessionId>,
-) -> anyhow::Result<()> {
+async fn end_lapsed(app: &App, damaged: &mut BTreeSet<SessionId>) -> anyhow::Result<()> {
+    let node = &app.config.store.node;
     for row in app.store.unfinished_sessions().await? {
         if row.state != State::Paused || damaged.contains(&row.session_id) {
             continue;

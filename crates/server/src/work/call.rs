@@ -11,7 +11,7 @@ use providers::chat::{
 };
 
 use super::gate::{Gate, Turn};
-use crate::app::App;
+use crate::config::Config;
 
 /// An answer for twenty segments has some 4 KiB; more than this is no answer.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -27,13 +27,13 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(app: &App) -> Client {
-        let (base_url, key) = app.config.enrichment_endpoint();
+    pub(super) fn new(config: &Config, gate: Arc<Gate>) -> Client {
+        let (base_url, key) = config.enrichment_endpoint();
         let key: Option<&Secret> = Some(&key).filter(|key| !key.expose().is_empty());
         let endpoint = endpoint(&base_url, key);
-        let timeout = Duration::from_millis(app.config.enrichment.timeout_ms);
+        let timeout = Duration::from_millis(config.enrichment.timeout_ms);
         let builder = builder(&base_url).timeout(timeout);
-        let own = app.config.enrichment.base_url.is_empty() || base_url.contains("api.openai.com");
+        let own = config.enrichment.base_url.is_empty() || base_url.contains("api.openai.com");
         Client {
             http: builder
                 .build()
@@ -45,8 +45,8 @@ impl Client {
             } else {
                 Quirks::local()
             },
-            model: app.config.enrichment.model.clone(),
-            gate: Arc::clone(&app.gate),
+            model: config.enrichment.model.clone(),
+            gate,
         }
     }
 

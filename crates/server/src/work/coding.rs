@@ -19,9 +19,10 @@ use super::lexicon;
 use super::{Failure, report_job};
 use crate::app::App;
 use crate::config::Coder;
+use crate::study::Study;
 
 /// Turns before the first segment that are shown for understanding.
-const CONTEXT_TURNS: u32 = 4;
+pub(super) const CONTEXT_TURNS: u32 = 4;
 /// Tokens of an answer beside its quote: some 60 are usual.
 const OUTPUT_TOKENS_PER_SEGMENT: usize = 120;
 const OUTPUT_TOKENS_LEAST: u32 = 500;
@@ -225,7 +226,7 @@ fn judged(
 }
 
 /// Room for the answer. Each segment may be quoted whole, in a script that takes a token per character.
-fn tokens_max(segments: &[Segment]) -> u32 {
+pub(super) fn tokens_max(segments: &[Segment]) -> u32 {
     let chars: usize = segments
         .iter()
         .map(|segment| segment.text.chars().count())
@@ -246,7 +247,7 @@ pub(super) fn prices(app: &App, model: &str) -> Prices {
         })
 }
 
-fn segment(row: &SegmentRow) -> Segment {
+pub(super) fn segment(row: &SegmentRow) -> Segment {
     Segment {
         no: row.segment_no,
         turn: row.turn,
@@ -265,14 +266,16 @@ async fn codebook(app: &App, session_id: &SessionId) -> Result<Vec<Code>, Failur
         .study(&session.study_id, session.study_version)
         .await
         .map_err(|error| Failure::transient(format!("the study cannot be read: {error:#}")))?;
-    let codes = study.iter().flat_map(|study| &study.codebook);
-    Ok(codes
-        .map(|code| Code {
-            id: code.id.clone(),
-            label: code.label.clone(),
-            description: code.description.clone(),
-        })
-        .collect())
+    Ok(study.map(|study| codes_of(&study)).unwrap_or_default())
+}
+
+pub(super) fn codes_of(study: &Study) -> Vec<Code> {
+    let code = |code: &crate::study::Code| Code {
+        id: code.id.clone(),
+        label: code.label.clone(),
+        description: code.description.clone(),
+    };
+    study.codebook.iter().map(code).collect()
 }
 
 /// The last turns before the first of the segments.
@@ -300,7 +303,7 @@ async fn context(
 }
 
 /// One required key per segment: a strict endpoint then cannot leave one out.
-fn schema(numbers: &[u32], topics: &BTreeSet<String>) -> Schema {
+pub(super) fn schema(numbers: &[u32], topics: &BTreeSet<String>) -> Schema {
     let sentiments: Vec<&str> = Sentiment::ALL
         .iter()
         .map(|sentiment| sentiment.name())
@@ -333,7 +336,7 @@ fn schema(numbers: &[u32], topics: &BTreeSet<String>) -> Schema {
 
 /// Reads one segment's part, as loosely as JSON allows: `engine` decides what to believe. A value of another type than was
 /// asked for is passed on as something that no check lets through.
-fn answer(written: &Value) -> Option<Answer> {
+pub(super) fn answer(written: &Value) -> Option<Answer> {
     let written = written.as_object()?;
     let score = written.get("score").and_then(Value::as_f64);
     #[expect(

@@ -27,16 +27,12 @@ pub struct Report {
 /// Segments by sentiment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SentimentCounts {
-    /// Negative ones.
     /// Negative.
     pub negative: u32,
-    /// Neutral ones.
     /// Neither.
     pub neutral: u32,
-    /// Positive ones.
     /// Positive.
     pub positive: u32,
-    /// Positive and negative at once.
     /// Both.
     pub mixed: u32,
     /// Segments that could not be coded.
@@ -59,66 +55,110 @@ pub struct ReportTopic {
 /// A key quote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReportQuote {
-    /// The turn.
     /// The turn it was said in.
     pub turn: u32,
-    /// The segment.
     /// The segment it is a part of.
     pub segment: u32,
-    /// The words.
     /// Its words.
     pub text: String,
     /// Of its segment, on the recording's timeline.
     pub start_ms: u64,
-    /// End of the segment.
     /// Of its segment, on the recording's timeline.
     pub end_ms: u64,
-    /// Topics of the segment.
     /// Of its segment.
     pub topics: Vec<String>,
     /// negative, neutral, positive or mixed.
     pub sentiment: String,
 }
 
-/// A question and whether it was covered.
+/// What became of a question, as the model reads the transcript.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerStatus {
+    /// Asked or not: there is an answer.
+    Answered,
+    /// Touched, but an essential part is missing.
+    Partial,
+    /// Asked; the participant would not say.
+    Refused,
+    /// Asked, and answered with something else.
+    OffTopic,
+    /// Never asked, and not answered by itself.
+    NotAsked,
+    /// Nobody judged: the model could not be asked.
+    #[default]
+    NotJudged,
+}
+
+impl AnswerStatus {
+    /// What a model can say.
+    pub const JUDGED: [AnswerStatus; 5] = [
+        AnswerStatus::Answered,
+        AnswerStatus::Partial,
+        AnswerStatus::Refused,
+        AnswerStatus::OffTopic,
+        AnswerStatus::NotAsked,
+    ];
+
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            AnswerStatus::Answered => "answered",
+            AnswerStatus::Partial => "partial",
+            AnswerStatus::Refused => "refused",
+            AnswerStatus::OffTopic => "off_topic",
+            AnswerStatus::NotAsked => "not_asked",
+            AnswerStatus::NotJudged => "not_judged",
+        }
+    }
+}
+
+/// The turn that shows best what became of a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AnswerPlace {
+    /// The participant's turn.
+    pub turn: u32,
+    /// On the recording's timeline.
+    pub start_ms: u64,
+    /// On the recording's timeline.
+    pub end_ms: u64,
+}
+
+/// A question, whether the interviewer covered it, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReportCoverage {
-    /// Id of the question.
     /// Id in the topic guide.
     pub topic: String,
-    /// The question.
     /// As the study asks it.
     pub question: String,
     /// The phase that asks it.
-    /// The phase that asks it.
     pub phase: String,
-    /// Whether the phase waits for it.
     /// Whether the study requires it.
     pub required: bool,
-    /// Whether it was covered.
-    /// Whether it was covered.
+    /// Whether the interviewer said that it was covered.
     pub covered: bool,
+    /// What became of it.
+    #[serde(default)]
+    pub answer: AnswerStatus,
+    /// Where that shows.
+    #[serde(default)]
+    pub answered_at: Option<AnswerPlace>,
 }
 
 /// Numbers of the session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReportFigures {
-    /// Turns of both sides.
     /// Of both sides.
     pub turns: u32,
-    /// Length of the timeline.
     /// Length of the interview.
     pub minutes: f64,
-    /// Phases entered at least once.
     /// Different phases.
     pub phases_visited: u32,
-    /// First participant audio to first interviewer audio.
     /// First audio of the participant to first audio of the interviewer.
     pub first_voice_ms: Option<u64>,
-    /// End of speech to interviewer audio, median.
     /// End of the participant's speech to first audio of the interviewer: half were faster.
     pub response_latency_p50_ms: Option<u64>,
-    /// The same, 95th percentile.
     /// The same: 95 of 100 were faster.
     pub response_latency_p95_ms: Option<u64>,
     /// Interview and coding.
@@ -130,10 +170,8 @@ pub struct ReportFigures {
 pub struct ReportMethod {
     /// The model that coded; several are joined by `, `.
     pub model: String,
-    /// Versions of the instructions.
     /// Of the instructions.
     pub prompt_version: String,
-    /// Versions of the form of the answer.
     /// Of the form of the answers.
     pub schema_version: String,
 }

@@ -318,7 +318,11 @@ pub(crate) fn keys(body: &Value) -> Vec<String> {
 /// An answer that is right, with this quote for each segment.
 pub(crate) fn good(body: &Value, quote: Option<&str>) -> Reply {
     if is_summary(body) {
-        return Reply::Content(json!({ "summary": "They found a first job." }).to_string());
+        let mut written = json!({ "summary": "They found a first job." });
+        for key in keys(body).into_iter().filter(|key| key != "summary") {
+            written[key] = json!({ "status": "partial", "turn": 2 });
+        }
+        return Reply::Content(written.to_string());
     }
     let one =
         json!({ "sentiment": "mixed", "score": -0.5, "topics": ["First job"], "quote": quote });

@@ -5,9 +5,13 @@
 mod api;
 mod bad_inputs;
 mod bugs;
+#[path = "../../../store/tests/cluster/mod.rs"]
+mod cluster;
 mod endpoint;
+mod evaluation;
 mod finished;
 mod harness;
+mod postgres;
 mod reaper;
 mod relay;
 

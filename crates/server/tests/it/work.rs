@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use server::app::App;
 use server::boot;
 use server::work::Report;
+use server::work::report::{AnswerStatus, ReportCoverage};
 use sim::provider::{HttpFault, SimConfig};
 use store::{JobState, Lane, ReportState, Store, StoreConfig, Take};
 
@@ -23,6 +24,15 @@ use crate::harness::{House, config, house, house_with};
 pub(crate) async fn report(app: &App, id: &SessionId) -> Report {
     let value = app.store.report(id).await.unwrap().unwrap();
     serde_json::from_value(value).unwrap()
+}
+
+/// What became of each question, and the turn that shows it.
+fn became(report: &Report) -> Vec<(&str, AnswerStatus, Option<u32>)> {
+    let place = |question: &ReportCoverage| Some(question.answered_at.as_ref()?.turn);
+    let coverage = report.coverage.iter();
+    coverage
+        .map(|question| (question.topic.as_str(), question.answer, place(question)))
+        .collect()
 }
 
 /// A server whose transcripts are coded by this endpoint.
@@ -68,6 +78,15 @@ async fn an_ended_session_becomes_a_recording_codings_and_one_report() {
             .iter()
             .any(|topic| topic.topic == "job" && topic.covered),
         "{report:?}"
+    );
+    // What the model says of a phase that was never entered does not count.
+    assert_eq!(
+        became(&report),
+        [
+            ("job", AnswerStatus::Answered, None),
+            ("found", AnswerStatus::NotAsked, None),
+            ("learned", AnswerStatus::NotAsked, None)
+        ]
     );
     assert_eq!(
         (report.figures.turns, report.figures.phases_visited),
@@ -187,6 +206,8 @@ async fn an_invented_quote_is_refused_and_only_its_segment_is_asked_again() {
         3 * TOKENS_IN,
         "both codings and the summary"
     );
+    let report = report(app, &id).await;
+    assert_eq!(became(&report)[0], ("job", AnswerStatus::Partial, Some(2)));
     house.close().await;
 }
 

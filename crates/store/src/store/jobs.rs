@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engine::ids::SessionId;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::Store;
 use crate::error::StoreError;
@@ -19,6 +20,10 @@ use crate::results::{Completion, Cut, NewCorrection, SegmentRow};
 
 /// Longest text of an error that is kept with a job, in characters: enough for a vendor's message, not for its HTML page.
 const ERROR_MAX: usize = 2_000;
+
+/// How long, and how often, a call's result is tried to be written. A database that is started again takes a minute.
+const SETTLE_WAIT: Duration = Duration::from_secs(120);
+const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 
 impl Store {
     /// Puts jobs and wakes a worker of their lanes. One that is on record (same kind, session and key) stays as it is.
@@ -95,7 +100,8 @@ impl Store {
     }
 
     /// Writes what became of jobs that shared a call, and what the call cost; says how many of the leases were still held.
-    /// What became of the others is not kept, but for the cost: it was paid.
+    /// What became of the others is not kept, but for the cost: it was paid. While the database is away, or full, this waits
+    /// for two minutes and tries again: to make the call again would cost again.
     ///
     /// # Errors
     /// As for [`complete`](Store::complete), but for `Fenced`.
@@ -110,13 +116,31 @@ impl Store {
             .iter()
             .any(|(_, fate)| matches!(fate, Fate::Again { .. }));
         let last: Vec<NewJob> = settlement.last.iter().cloned().collect();
-        let held = self
-            .write(SettleJobs {
-                leases: leases.to_vec(),
-                settlement,
-                at_us: self.now_us(),
-            })
-            .await?;
+        let mut settle = SettleJobs {
+            leases: leases.to_vec(),
+            settlement,
+            at_us: self.now_us(),
+            again: false,
+        };
+        let until = Instant::now() + SETTLE_WAIT;
+        let held = loop {
+            match self.write(settle.clone()).await {
+                Ok(held) => break held,
+                Err(
+                    error @ (StoreError::Unavailable { .. }
+                    | StoreError::Busy { .. }
+                    | StoreError::Full { .. }),
+                ) => {
+                    if Instant::now() >= until || self.shared.queue.is_closed() {
+                        return Err(error);
+                    }
+                    tracing::warn!(%error, "what a call brought cannot be written yet");
+                    settle.again = true;
+                    tokio::time::sleep(SETTLE_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
         if let Some(lane) = lane.filter(|_| again) {
             self.wake_of(lane).notify_one();
         }

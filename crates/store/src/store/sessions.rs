@@ -15,7 +15,7 @@ use crate::rows::{
     CoveredTopic, Epoch, LedgerRow, NewSession, NewStudy, PhaseRow, SessionFilter, SessionRow,
     StudyRow, TurnRow,
 };
-use crate::sqlite::Finished;
+use crate::sql::Finished;
 
 impl Store {
     /// Keeps a study. A source that is the same as that of the latest version is that version; a changed one is the next.
@@ -100,7 +100,10 @@ impl Store {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn unfinished_sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
-        self.shared.reader.unfinished_sessions().await
+        self.shared
+            .reader
+            .unfinished_sessions(&self.shared.node)
+            .await
     }
 
     /// Running sessions in which the participant took at least that many turns that are in no segment yet.

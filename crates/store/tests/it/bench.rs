@@ -1,6 +1,6 @@
 //! A store in a temporary folder, and short names for what tests put into it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::cost::{Charge, Component, MicroUsd};
@@ -25,6 +25,7 @@ pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) clock: ManualClock,
     pub(crate) folder: TempDir,
+    pub(crate) place: PathBuf,
 }
 
 impl Bench {
@@ -36,7 +37,8 @@ impl Bench {
     pub(crate) async fn with(change: impl FnOnce(&mut StoreConfig)) -> Bench {
         let folder = TempDir::new().unwrap();
         let clock = ManualClock::at(START_US);
-        let mut config = config(&folder, &clock);
+        let place = crate::place(folder.path()).await;
+        let mut config = config(&folder, &place, &clock);
         change(&mut config);
         let store = Store::open(config).await.unwrap();
         store.put_study(study("title: Tools")).await.unwrap();
@@ -44,16 +46,20 @@ impl Bench {
             store,
             clock,
             folder,
+            place,
         }
     }
 
     /// Closes the store and opens what it left.
     pub(crate) async fn reopen(self) -> Bench {
         self.store.close().await.unwrap();
-        let store = Store::open(config(&self.folder, &self.clock))
-            .await
-            .unwrap();
+        let store = Store::open(self.config()).await.unwrap();
         Bench { store, ..self }
+    }
+
+    /// How this store was opened, but for bounds that were changed.
+    pub(crate) fn config(&self) -> StoreConfig {
+        config(&self.folder, &self.place, &self.clock)
     }
 
     /// A session of that number.
@@ -100,15 +106,11 @@ impl Bench {
     }
 }
 
-pub(crate) fn config(folder: &TempDir, clock: &ManualClock) -> StoreConfig {
-    let mut config = StoreConfig::new(database(folder), folder.path().join("recordings"));
+pub(crate) fn config(folder: &TempDir, place: &Path, clock: &ManualClock) -> StoreConfig {
+    let mut config = StoreConfig::new(place, folder.path().join("recordings"));
     config.clock = Clock::Manual(clock.clone());
     config.gather = Duration::from_millis(1);
     config
-}
-
-pub(crate) fn database(folder: &TempDir) -> PathBuf {
-    folder.path().join("colloquy.db")
 }
 
 pub(crate) fn study(source: &str) -> NewStudy {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::ids::SessionId;
-use store::{Completion, Lane, ManualClock, Store, Take};
+use store::{Completion, Lane, ManualClock, Store, StoreConfig, Take};
 use tempfile::TempDir;
 
 use crate::bench::{START_US, begin, config, job, new_session, study, turn};
@@ -25,8 +25,9 @@ fn what_was_acknowledged_survives_a_crash_and_leased_work_is_done_by_the_next_li
     let folder = TempDir::new().unwrap();
     let clock = ManualClock::at(START_US);
     let id = SessionId::from("S001");
+    let place = die(crate::place(folder.path()));
     let lost = die(async {
-        let store = Store::open(config(&folder, &clock)).await.unwrap();
+        let store = Store::open(config(&folder, &place, &clock)).await.unwrap();
         store.put_study(study("title: Tools")).await.unwrap();
         store.create_sessions(vec![new_session(1)]).await.unwrap();
         let epoch = store.claim_session(&id, "node").await.unwrap();
@@ -43,7 +44,7 @@ fn what_was_acknowledged_survives_a_crash_and_leased_work_is_done_by_the_next_li
             .unwrap()
     });
     die(async {
-        let store = open_when_free(&folder, &clock).await;
+        let store = open_when_free(&config(&folder, &place, &clock)).await;
         assert_eq!(store.journal(&id).await.unwrap().len(), 3);
         assert_eq!(store.turns(&id).await.unwrap()[0].text, "kept");
         let left = store.unfinished_sessions().await.unwrap();
@@ -67,10 +68,10 @@ fn what_was_acknowledged_survives_a_crash_and_leased_work_is_done_by_the_next_li
 }
 
 /// The lock goes with the last task of the life before; until its worker thread has noticed, opening is refused.
-async fn open_when_free(folder: &TempDir, clock: &ManualClock) -> Store {
+async fn open_when_free(config: &StoreConfig) -> Store {
     let free = async {
         loop {
-            match Store::open(config(folder, clock)).await {
+            match Store::open(config.clone()).await {
                 Ok(store) => return store,
                 Err(store::StoreError::InUse { .. }) => tokio::task::yield_now().await,
                 Err(other) => panic!("{other}"),

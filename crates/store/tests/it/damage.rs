@@ -1,31 +1,49 @@
 //! Entries of a journal that cannot be read.
 
 use engine::ids::{SessionId, TurnNo};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use store::StoreError;
+use store::{Database, StoreError};
 
-use crate::bench::{Bench, begin, database, nudge, turn};
+use crate::bench::{Bench, begin, nudge, turn};
 
-async fn raw(bench: &Bench) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(database(&bench.folder));
-    options.connect().await.unwrap()
-}
+const PUT: &str = "UPDATE journal SET body = $3 WHERE session_id = $1 AND seq = $2";
+const ASIDE: &str = "SELECT seq, kind, body FROM damaged_entry ORDER BY seq";
 
 async fn put(bench: &Bench, id: &SessionId, seq: i64, body: &[u8]) {
-    let mut db = raw(bench).await;
-    let put = sqlx::query("UPDATE journal SET body = ?3 WHERE session_id = ?1 AND seq = ?2");
-    let put = put.bind(id.as_str()).bind(seq).bind(body);
-    assert_eq!(put.execute(&mut db).await.unwrap().rows_affected(), 1);
-    db.close().await.unwrap();
+    let changed = match bench.config().database {
+        Database::Sqlite(path) => {
+            let options = SqliteConnectOptions::new().filename(path);
+            let mut db = options.connect().await.unwrap();
+            let put = sqlx::query(PUT).bind(id.as_str()).bind(seq).bind(body);
+            put.execute(&mut db).await.unwrap().rows_affected()
+        }
+        Database::Postgres(_) => {
+            let mut db = postgres(bench).connect().await.unwrap();
+            let put = sqlx::query(PUT).bind(id.as_str()).bind(seq).bind(body);
+            put.execute(&mut db).await.unwrap().rows_affected()
+        }
+    };
+    assert_eq!(changed, 1);
 }
 
 async fn aside(bench: &Bench) -> Vec<(i64, String, Vec<u8>)> {
-    let mut db = raw(bench).await;
-    let rows = sqlx::query_as("SELECT seq, kind, body FROM damaged_entry ORDER BY seq");
-    let rows = rows.fetch_all(&mut db).await.unwrap();
-    db.close().await.unwrap();
-    rows
+    match bench.config().database {
+        Database::Sqlite(path) => {
+            let options = SqliteConnectOptions::new().filename(path);
+            let mut db = options.connect().await.unwrap();
+            sqlx::query_as(ASIDE).fetch_all(&mut db).await.unwrap()
+        }
+        Database::Postgres(_) => {
+            let mut db = postgres(bench).connect().await.unwrap();
+            sqlx::query_as(ASIDE).fetch_all(&mut db).await.unwrap()
+        }
+    }
+}
+
+fn postgres(bench: &Bench) -> PgConnectOptions {
+    bench.place.to_str().unwrap().parse().unwrap()
 }
 
 /// A session with a phase, two turns and a nudge: entries 2 to 5.

@@ -19,3 +19,8 @@ mod results;
 mod sessions;
 mod walk;
 mod work;
+
+/// Where a store in this folder keeps what is not a recording: a file.
+pub(crate) async fn place(folder: &std::path::Path) -> std::path::PathBuf {
+    std::future::ready(folder.join("colloquy.db")).await
+}

@@ -1,6 +1,6 @@
 //! Opening what cannot, or must not, be opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
@@ -8,14 +8,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use store::{JobFilter, JobState, ManualClock, Store, StoreConfig, StoreError};
 use tempfile::TempDir;
 
-use crate::bench::{Bench, START_US, config, database, nudge};
+use crate::bench::{Bench, START_US, config, nudge};
+
+fn database(folder: &TempDir) -> PathBuf {
+    folder.path().join("colloquy.db")
+}
 
 #[tokio::test]
 async fn a_database_is_opened_once_at_a_time() {
     let bench = Bench::new().await;
-    let refused = Store::open(config(&bench.folder, &bench.clock))
-        .await
-        .unwrap_err();
+    let refused = Store::open(bench.config()).await.unwrap_err();
     assert!(matches!(refused, StoreError::InUse { .. }), "{refused}");
     assert!(
         refused
@@ -24,25 +26,21 @@ async fn a_database_is_opened_once_at_a_time() {
         "{refused}"
     );
     bench.store.close().await.unwrap();
-    Store::open(config(&bench.folder, &bench.clock))
-        .await
-        .unwrap();
+    Store::open(bench.config()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_database_of_a_newer_release_is_left_alone() {
     let bench = Bench::new().await;
     bench.store.close().await.unwrap();
-    let options = SqliteConnectOptions::new().filename(database(&bench.folder));
+    let options = SqliteConnectOptions::new().filename(&bench.place);
     let mut db = SqliteConnection::connect_with(&options).await.unwrap();
     let newer =
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                  VALUES (999, 'of the future', 1, x'00', 0)";
     sqlx::query(newer).execute(&mut db).await.unwrap();
     db.close().await.unwrap();
-    let refused = Store::open(config(&bench.folder, &bench.clock))
-        .await
-        .unwrap_err();
+    let refused = Store::open(bench.config()).await.unwrap_err();
     assert!(
         matches!(refused, StoreError::NewerDatabase { found: 999, .. }),
         "{refused}"
@@ -89,9 +87,13 @@ async fn work_that_an_older_release_left_is_done_by_this_one() {
         .unwrap();
     db.close().await.unwrap();
 
-    let store = Store::open(config(&folder, &ManualClock::at(START_US)))
-        .await
-        .unwrap();
+    let store = Store::open(config(
+        &folder,
+        &database(&folder),
+        &ManualClock::at(START_US),
+    ))
+    .await
+    .unwrap();
     let filter = JobFilter {
         state: Some(JobState::Ready),
         ..JobFilter::default()
@@ -152,9 +154,13 @@ async fn a_file_that_is_no_database_is_not_overwritten() {
     let folder = TempDir::new().unwrap();
     let words = "these are somebody's notes and not a database. ".repeat(100);
     std::fs::write(database(&folder), &words).unwrap();
-    let refused = Store::open(config(&folder, &ManualClock::at(START_US)))
-        .await
-        .unwrap_err();
+    let refused = Store::open(config(
+        &folder,
+        &database(&folder),
+        &ManualClock::at(START_US),
+    ))
+    .await
+    .unwrap_err();
     assert!(matches!(refused, StoreError::Corrupt { .. }), "{refused}");
     assert_eq!(std::fs::read_to_string(database(&folder)).unwrap(), words);
 }

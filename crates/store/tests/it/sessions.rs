@@ -361,7 +361,7 @@ async fn a_declined_consent_ends_the_session_for_good() {
 async fn the_end_and_what_follows_from_it_are_one_step_that_can_be_repeated() {
     let bench = Bench::new().await;
     let id = bench.session(1).await;
-    let epoch = bench.store.claim_session(&id, "n").await.unwrap();
+    let epoch = bench.store.claim_session(&id, "node").await.unwrap();
     bench.store.append(&id, epoch, vec![begin()]).await.unwrap();
     assert_eq!(bench.store.unfinished_sessions().await.unwrap().len(), 1);
     for _ in 0..2 {

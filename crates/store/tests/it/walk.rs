@@ -262,7 +262,7 @@ impl Walk {
 }
 
 fn node(bench: &Bench) -> String {
-    crate::bench::config(&bench.folder, &bench.clock).node
+    bench.config().node
 }
 
 fn filter(id: &SessionId) -> store::JobFilter {

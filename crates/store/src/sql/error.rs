@@ -1,6 +1,8 @@
-//! What SQLite's result codes mean for a caller. <https://www.sqlite.org/rescode.html>
+//! What the databases' codes mean for a caller. <https://www.sqlite.org/rescode.html>,
+//! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 
 use sqlx::error::ErrorKind;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::error::StoreError;
 
@@ -21,6 +23,9 @@ const PRIMARY: i32 = 0xff;
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
         if let sqlx::Error::Database(database) = &error {
+            if let Some(postgres) = database.try_downcast_ref::<PgDatabaseError>() {
+                return from_state(postgres.code(), &database.kind(), postgres.message());
+            }
             let code = database
                 .code()
                 .and_then(|code| code.parse::<i32>().ok())
@@ -50,6 +55,19 @@ fn from_code(code: i32, kind: &ErrorKind, message: &str) -> StoreError {
             what: message.to_owned(),
         },
         _ => StoreError::unavailable(format!("SQLite says: {message} (code {code})")),
+    }
+}
+
+/// By SQLSTATE. 53100 is `disk_full`; class XX an internal error, of which XX001 and XX002 are corrupted data and index; class
+/// 22 is data that PostgreSQL cannot hold, of which only a NUL in a text can come from outside.
+fn from_state(state: &str, kind: &ErrorKind, message: &str) -> StoreError {
+    match state {
+        "53100" => full(),
+        "XX001" | "XX002" => StoreError::corrupt(format!("PostgreSQL says: {message} ({state})")),
+        _ if !matches!(kind, ErrorKind::Other) || state.starts_with("22") => StoreError::Conflict {
+            what: message.to_owned(),
+        },
+        _ => StoreError::unavailable(format!("PostgreSQL says: {message} ({state})")),
     }
 }
 

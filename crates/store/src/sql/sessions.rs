@@ -1,10 +1,10 @@
 //! Creating, consenting to, owning and finishing sessions.
 
 use engine::ids::SessionId;
-use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Operation;
-use super::codec::{col, int, named, natural};
+use super::codec::{col, first, int, named, natural};
+use super::db::{Db, Sql, each, query};
 use super::jobs::insert_job;
 use super::journal::{append, insert_entry};
 use crate::error::StoreError;
@@ -12,43 +12,47 @@ use crate::op::{ClaimSession, CreateSessions, Decision, FinishSession, IndexChun
 use crate::rows::{Consent, Epoch, NewSession};
 use crate::{body, names};
 
-const STUDY_EXISTS: &str = "SELECT count(*) FROM study WHERE study_id = ?1 AND version = ?2";
+const STUDY_EXISTS: &str = "SELECT count(*) FROM study WHERE study_id = $1 AND version = $2";
 
-const TAKEN: &str = "SELECT count(*) FROM session WHERE session_id = ?1 OR link_hash = ?2";
+const TAKEN: &str = "SELECT count(*) FROM session WHERE session_id = $1 OR link_hash = $2";
 
 const INSERT: &str = "
     INSERT INTO session (session_id, study_id, study_version, link_hash, language, length, external_id, created_at_us,
                          expires_at_us, last_seq)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)";
 
-const HEAD: &str =
-    "SELECT state, consent, last_seq, epoch, finished_at_us FROM session WHERE session_id = ?1";
+/// Locks the row where others may write too: whoever touches more of a session than one row locks this one first, so that
+/// no two wait for each other.
+const HEAD: Sql = each(
+    "SELECT state, consent, last_seq, epoch, finished_at_us FROM session WHERE session_id = $1",
+    "SELECT state, consent, last_seq, epoch, finished_at_us FROM session WHERE session_id = $1 FOR NO KEY UPDATE",
+);
 
 const CONSENT_GIVEN: &str =
-    "UPDATE session SET consent = 'given', last_seq = ?2 WHERE session_id = ?1";
+    "UPDATE session SET consent = 'given', last_seq = $2 WHERE session_id = $1";
 
 /// A declined session is over and nothing follows from it, so it is finished as well.
 const CONSENT_DECLINED: &str = "
     UPDATE session
-    SET consent = 'declined', state = 'ended', outcome = 'no_consent', ended_at_us = ?3, finished_at_us = ?3, last_seq = ?2
-    WHERE session_id = ?1";
+    SET consent = 'declined', state = 'ended', outcome = 'no_consent', ended_at_us = $3, finished_at_us = $3, last_seq = $2
+    WHERE session_id = $1";
 
 const CLAIM: &str = "
     UPDATE session
-    SET epoch = epoch + 1, owner = ?2, state = CASE state WHEN 'invited' THEN 'waiting' ELSE state END
-    WHERE session_id = ?1 AND finished_at_us IS NULL
+    SET epoch = epoch + 1, owner = $2, state = CASE state WHEN 'invited' THEN 'waiting' ELSE state END
+    WHERE session_id = $1 AND finished_at_us IS NULL
     RETURNING epoch";
 
-const FINISH: &str = "UPDATE session SET finished_at_us = ?2, owner = NULL WHERE session_id = ?1";
+const FINISH: &str = "UPDATE session SET finished_at_us = $2, owner = NULL WHERE session_id = $1";
 
 const INSERT_CHUNK: &str = "
-    INSERT INTO chunk (session_id, no, start_ms, end_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
+    INSERT INTO chunk (session_id, no, start_ms, end_ms, bytes) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (session_id, no) DO NOTHING";
 
 impl Operation for CreateSessions {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
         for session in &self.sessions {
             create(db, session, self.at_us).await?;
         }
@@ -56,34 +60,30 @@ impl Operation for CreateSessions {
     }
 }
 
-async fn create(
-    db: &mut SqliteConnection,
-    session: &NewSession,
-    at_us: i64,
-) -> Result<(), StoreError> {
+async fn create(db: &mut Db, session: &NewSession, at_us: i64) -> Result<(), StoreError> {
     let id = session.session_id.as_str();
     let (study, version) = (session.study_id.as_str(), int(session.study_version));
-    let studies: i64 = sqlx::query_scalar(STUDY_EXISTS)
+    let studies = query(STUDY_EXISTS)
         .bind(study)
         .bind(version)
         .fetch_one(&mut *db)
         .await?;
-    if studies == 0 {
+    if first::<i64>(&studies)? == 0 {
         return Err(StoreError::NotFound {
             what: format!("version {version} of study {study}"),
         });
     }
-    let taken: i64 = sqlx::query_scalar(TAKEN)
+    let taken = query(TAKEN)
         .bind(id)
         .bind(&session.link_hash[..])
         .fetch_one(&mut *db)
         .await?;
-    if taken != 0 {
+    if first::<i64>(&taken)? != 0 {
         return Err(StoreError::Conflict {
             what: format!("session {id}, or another one with its link, exists already"),
         });
     }
-    sqlx::query(INSERT)
+    query(INSERT)
         .bind(id)
         .bind(study)
         .bind(version)
@@ -109,7 +109,7 @@ async fn create(
 impl Operation for RecordConsent {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
         let id = &self.session_id;
         let head = head(db, id).await?;
         let (wanted, kind, update) = match self.decision {
@@ -141,7 +141,7 @@ impl Operation for RecordConsent {
             &body::of_consent(&self.text_digest),
         )
         .await?;
-        sqlx::query(update)
+        query(update)
             .bind(id.as_str())
             .bind(int(seq))
             .bind(self.at_us)
@@ -154,15 +154,15 @@ impl Operation for RecordConsent {
 impl Operation for ClaimSession {
     type Out = Epoch;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<Epoch, StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<Epoch, StoreError> {
         let id = &self.session_id;
-        let claimed: Option<i64> = sqlx::query_scalar(CLAIM)
+        let claimed = query(CLAIM)
             .bind(id.as_str())
             .bind(&self.node)
             .fetch_optional(&mut *db)
             .await?;
         match claimed {
-            Some(epoch) => Ok(Epoch(epoch)),
+            Some(row) => Ok(Epoch(first(&row)?)),
             None => {
                 head(db, id).await?;
                 Err(StoreError::Conflict {
@@ -177,7 +177,7 @@ impl Operation for FinishSession {
     /// Whether this call finished it, or it was finished before.
     type Out = Finished;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<Finished, StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<Finished, StoreError> {
         let id = &self.last.session_id;
         let head = head(db, id).await?;
         if head.epoch != self.last.epoch {
@@ -193,7 +193,7 @@ impl Operation for FinishSession {
         for job in &self.jobs {
             insert_job(db, job, self.last.at_us).await?;
         }
-        sqlx::query(FINISH)
+        query(FINISH)
             .bind(id.as_str())
             .bind(self.last.at_us)
             .execute(db)
@@ -212,9 +212,9 @@ pub(crate) enum Finished {
 impl Operation for IndexChunk {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
         head(db, &self.session_id).await?;
-        sqlx::query(INSERT_CHUNK)
+        query(INSERT_CHUNK)
             .bind(self.session_id.as_str())
             .bind(int(self.no))
             .bind(int(self.start_ms))
@@ -235,11 +235,8 @@ pub(super) struct Head {
     pub(super) finished_at_us: Option<i64>,
 }
 
-pub(super) async fn head(db: &mut SqliteConnection, id: &SessionId) -> Result<Head, StoreError> {
-    let row = sqlx::query(HEAD)
-        .bind(id.as_str())
-        .fetch_optional(db)
-        .await?;
+pub(super) async fn head(db: &mut Db, id: &SessionId) -> Result<Head, StoreError> {
+    let row = query(HEAD).bind(id.as_str()).fetch_optional(db).await?;
     let row = row.ok_or_else(|| StoreError::session_missing(id))?;
     Ok(Head {
         state: named(&row, "state", names::state)?,

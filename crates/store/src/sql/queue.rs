@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::apply::Operation;
+use super::db::Db;
 use crate::error::StoreError;
 use crate::op::Append;
 
@@ -36,7 +36,7 @@ impl Write {
         }
     }
 
-    pub(super) async fn apply(&mut self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(super) async fn apply(&mut self, db: &mut Db) -> Result<(), StoreError> {
         match self {
             Write::Append(task) => task.apply(db).await,
             Write::Other(step) => step.apply(db).await,
@@ -63,7 +63,7 @@ pub(crate) struct Counters {
 /// An operation with its type hidden, so that all of them fit one queue.
 pub(crate) trait Step: Send {
     /// Carries it out and keeps what it brings back.
-    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> Applying<'a>;
+    fn apply<'a>(&'a mut self, db: &'a mut Db) -> Applying<'a>;
     /// Tells whoever waits: what it brought back if `fate` is good, else the error.
     fn settle(self: Box<Self>, fate: Result<(), StoreError>);
 }
@@ -93,7 +93,7 @@ impl<O: Operation> Task<O> {
 }
 
 impl<O: Operation> Step for Task<O> {
-    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> Applying<'a> {
+    fn apply<'a>(&'a mut self, db: &'a mut Db) -> Applying<'a> {
         Box::pin(async move {
             self.out = Some(self.operation.apply(db).await?);
             Ok(())

@@ -1,29 +1,49 @@
 //! Columns to values and back, with one complaint for all that does not fit.
 
 use serde_json::Value;
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{Decode, Row, Type};
+use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
+use super::db::Row;
 use crate::error::StoreError;
 
 /// A column of a row.
-pub(super) fn col<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
-where
-    T: Decode<'r, Sqlite> + Type<Sqlite>,
+pub(super) fn col<'r, T: Column<'r>>(row: &'r Row, name: &str) -> Result<T, StoreError> {
+    let value = match row {
+        Row::Sqlite(row) => row.try_get(name),
+        Row::Postgres(row) => row.try_get(name),
+    };
+    value.map_err(|error| StoreError::corrupt(format!("column {name}: {error}")))
+}
+
+/// The first column of a row: that of a statement which asks for one thing.
+pub(super) fn first<'r, T: Column<'r>>(row: &'r Row) -> Result<T, StoreError> {
+    let value = match row {
+        Row::Sqlite(row) => row.try_get(0),
+        Row::Postgres(row) => row.try_get(0),
+    };
+    value.map_err(|error| StoreError::corrupt(format!("the first column: {error}")))
+}
+
+/// What a column of either database can hold.
+pub(super) trait Column<'r>:
+    Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>
 {
-    row.try_get(name)
-        .map_err(|error| StoreError::corrupt(format!("column {name}: {error}")))
+}
+
+impl<'r, T> Column<'r> for T where
+    T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>
+{
 }
 
 /// A column that holds a count or a time and is never negative.
-pub(super) fn natural<N: TryFrom<i64>>(row: &SqliteRow, name: &str) -> Result<N, StoreError> {
+pub(super) fn natural<N: TryFrom<i64>>(row: &Row, name: &str) -> Result<N, StoreError> {
     let value: i64 = col(row, name)?;
     N::try_from(value).map_err(|_| StoreError::corrupt(format!("column {name} holds {value}")))
 }
 
 /// As [`natural`], or nothing.
 pub(super) fn natural_or_none<N: TryFrom<i64>>(
-    row: &SqliteRow,
+    row: &Row,
     name: &str,
 ) -> Result<Option<N>, StoreError> {
     let value: Option<i64> = col(row, name)?;
@@ -37,7 +57,7 @@ pub(super) fn natural_or_none<N: TryFrom<i64>>(
 
 /// A column that holds one of our names.
 pub(super) fn named<T>(
-    row: &SqliteRow,
+    row: &Row,
     name: &str,
     parse: fn(&str) -> Option<T>,
 ) -> Result<T, StoreError> {
@@ -48,7 +68,7 @@ pub(super) fn named<T>(
 }
 
 /// A body.
-pub(super) fn body(row: &SqliteRow) -> Result<Value, StoreError> {
+pub(super) fn body(row: &Row) -> Result<Value, StoreError> {
     let bytes: &[u8] = col(row, "body")?;
     from_bytes(bytes)
 }
@@ -68,7 +88,7 @@ pub(super) fn to_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-/// A count or a time as SQLite holds it. Nothing here comes near 2^63; what does is held there.
+/// A count or a time as both databases hold it. Nothing here comes near 2^63; what does is held there.
 pub(super) fn int<N: TryInto<i64>>(value: N) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Opening: one process, one schema, known pragmas.
+//! Opening SQLite: one process, one schema, known pragmas.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection};
 
+use super::db::{Db, Pool};
+use super::open::{Again, Opened};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 
@@ -21,18 +22,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a read waits for a free connection.
 const READ_WAIT: Duration = Duration::from_secs(10);
 
-/// An open database.
-pub(crate) struct Opened {
-    pub(crate) writer: SqliteConnection,
-    pub(crate) writer_options: SqliteConnectOptions,
-    pub(crate) readers: SqlitePool,
-    /// Held for as long as the writer may write.
-    pub(crate) lock: File,
-}
-
 /// Opens the database, creating and migrating it as needed.
-pub(crate) async fn open(config: &StoreConfig) -> Result<Opened, StoreError> {
-    let database = &config.database;
+pub(super) async fn open(config: &StoreConfig, database: &Path) -> Result<Opened, StoreError> {
     if let Some(folder) = database
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -40,7 +31,7 @@ pub(crate) async fn open(config: &StoreConfig) -> Result<Opened, StoreError> {
         std::fs::create_dir_all(folder).map_err(|error| not_writable(folder, &error))?;
     }
     let lock = lock(database)?;
-    let writer_options = writer_options(config);
+    let writer_options = writer_options(config, database);
     let mut writer = writer_options
         .connect()
         .await
@@ -51,18 +42,18 @@ pub(crate) async fn open(config: &StoreConfig) -> Result<Opened, StoreError> {
         .acquire_timeout(READ_WAIT)
         .connect_lazy_with(reader_options(database));
     Ok(Opened {
-        writer,
-        writer_options,
-        readers,
-        lock,
+        writer: Db::Sqlite(writer),
+        again: Again::Sqlite(Box::new(writer_options)),
+        readers: Pool::Sqlite(readers),
+        lock: Some(lock),
     })
 }
 
 /// Pragmas: reference/enrichment.md, 4.1. FULL costs nothing under group commit, and a power loss then loses nothing that
 /// was acknowledged.
-fn writer_options(config: &StoreConfig) -> SqliteConnectOptions {
+fn writer_options(config: &StoreConfig, database: &Path) -> SqliteConnectOptions {
     let options = SqliteConnectOptions::new()
-        .filename(&config.database)
+        .filename(database)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -103,7 +94,7 @@ fn lock(database: &Path) -> Result<File, StoreError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-            database: database.to_owned(),
+            database: database.display().to_string(),
         }),
         Err(TryLockError::Error(error)) => Err(not_writable(&path, &error)),
     }
@@ -124,7 +115,7 @@ async fn migrate(writer: &mut SqliteConnection, database: &Path) -> Result<(), S
     let found = schema_version(writer).await?;
     if found > known {
         return Err(StoreError::NewerDatabase {
-            database: database.to_owned(),
+            database: database.display().to_string(),
             found,
             known,
         });

@@ -3,40 +3,40 @@
 use engine::cost::Charge;
 use engine::ids::SessionId;
 use serde_json::json;
-use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Operation;
-use super::codec::{from_bytes, int, to_bytes};
+use super::codec::{first, from_bytes, int, to_bytes};
 use super::cut::put_cut;
+use super::db::{Db, query};
 use super::journal::{ChargedFor, insert_charges};
 use crate::error::StoreError;
 use crate::job::Lease;
 use crate::op::LimitPages;
 use crate::results::{Completion, NewCoding, RecordingRow};
 
-const SEGMENT_BODY: &str = "SELECT body FROM segment WHERE session_id = ?1 AND segment_no = ?2";
+const SEGMENT_BODY: &str = "SELECT body FROM segment WHERE session_id = $1 AND segment_no = $2";
 
 /// The same way of coding the same segment twice: the first stands.
 const INSERT_CODING: &str = "
     INSERT INTO coding (session_id, segment_no, model, prompt_version, schema_version, sentiment, score_permille,
                         created_at_us, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (session_id, segment_no, model, prompt_version, schema_version) DO NOTHING";
 
 const PUT_REPORT: &str = "
-    INSERT INTO report (session_id, created_at_us, body) VALUES (?1, ?2, ?3)
+    INSERT INTO report (session_id, created_at_us, body) VALUES ($1, $2, $3)
     ON CONFLICT (session_id) DO UPDATE SET created_at_us = excluded.created_at_us, body = excluded.body";
 
 const PUT_RECORDING: &str = "
-    INSERT INTO recording (session_id, object, duration_ms, bytes, body) VALUES (?1, ?2, ?3, ?4, ?5)
+    INSERT INTO recording (session_id, object, duration_ms, bytes, body) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (session_id) DO UPDATE
     SET object = excluded.object, duration_ms = excluded.duration_ms, bytes = excluded.bytes, body = excluded.body";
 
 const ADD_COST: &str =
-    "UPDATE session SET cost_micro_usd = cost_micro_usd + ?2 WHERE session_id = ?1";
+    "UPDATE session SET cost_micro_usd = cost_micro_usd + $2 WHERE session_id = $1";
 
 pub(super) async fn insert_results(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     lease: &Lease,
     completion: &Completion,
     at_us: i64,
@@ -49,7 +49,7 @@ pub(super) async fn insert_results(
         insert_coding(db, id, coding, at_us).await?;
     }
     if let Some(report) = &completion.report {
-        sqlx::query(PUT_REPORT)
+        query(PUT_REPORT)
             .bind(id.as_str())
             .bind(at_us)
             .bind(to_bytes(report))
@@ -64,7 +64,7 @@ pub(super) async fn insert_results(
 
 /// What a job cost, in the ledger and in the session's sum.
 pub(super) async fn insert_job_charges(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     lease: &Lease,
     charges: &[Charge],
     at_us: i64,
@@ -77,7 +77,7 @@ pub(super) async fn insert_job_charges(
     let sum = charges
         .iter()
         .fold(0_i64, |sum, charge| sum.saturating_add(charge.cost.0));
-    sqlx::query(ADD_COST)
+    query(ADD_COST)
         .bind(id.as_str())
         .bind(sum)
         .execute(db)
@@ -86,13 +86,13 @@ pub(super) async fn insert_job_charges(
 }
 
 pub(super) async fn insert_coding(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     id: &SessionId,
     new: &NewCoding,
     at_us: i64,
 ) -> Result<(), StoreError> {
     let NewCoding { segment_no, coding } = new;
-    let segment: Option<Vec<u8>> = sqlx::query_scalar(SEGMENT_BODY)
+    let segment = query(SEGMENT_BODY)
         .bind(id.as_str())
         .bind(int(*segment_no))
         .fetch_optional(&mut *db)
@@ -101,7 +101,7 @@ pub(super) async fn insert_coding(
         what: format!("segment {segment_no} of session {id}"),
     })?;
     if let Some(quote) = &coding.quote {
-        let segment: SegmentBody = from_bytes(&segment)?;
+        let segment: SegmentBody = from_bytes(first(&segment)?)?;
         // The last line of defence: an invented quote cannot be stored, whoever made it.
         if !quote.is_verbatim(&segment.text) {
             let what = format!(
@@ -114,7 +114,7 @@ pub(super) async fn insert_coding(
         .quote
         .as_ref()
         .map(|quote| json!({"start_char": quote.start_char, "end_char": quote.end_char, "text": quote.text}));
-    sqlx::query(INSERT_CODING)
+    query(INSERT_CODING)
         .bind(id.as_str())
         .bind(int(*segment_no))
         .bind(&coding.model)
@@ -130,7 +130,7 @@ pub(super) async fn insert_coding(
 }
 
 async fn put_recording(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     id: &SessionId,
     recording: &RecordingRow,
 ) -> Result<(), StoreError> {
@@ -140,7 +140,7 @@ async fn put_recording(
         "participant": peaks.participant,
         "interviewer": peaks.interviewer,
     });
-    sqlx::query(PUT_RECORDING)
+    query(PUT_RECORDING)
         .bind(id.as_str())
         .bind(&recording.object)
         .bind(int(recording.duration_ms))
@@ -178,7 +178,12 @@ const PAGES_UNLIMITED: u32 = 4_294_967_294;
 impl Operation for LimitPages {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
+        let Db::Sqlite(db) = db else {
+            return Err(StoreError::Conflict {
+                what: "a limit of pages is SQLite's; PostgreSQL has quotas of its own".to_owned(),
+            });
+        };
         // A pragma takes no parameters; the number is ours.
         let pragma = format!(
             "PRAGMA max_page_count = {}",

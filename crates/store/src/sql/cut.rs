@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use engine::ids::SessionId;
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Operation;
 use super::codec::{col, from_bytes, natural};
+use super::db::{Db, Sql, each, query};
+use super::postgres::tell;
 use super::results::SegmentBody;
 use super::sessions::head;
 use crate::error::StoreError;
@@ -15,41 +16,64 @@ use crate::job::Lane;
 use crate::op::CutTranscript;
 use crate::results::{Cut, Extent, NewSegment};
 
-const ON_RECORD: &str = "SELECT segment_no, body FROM segment WHERE session_id = ?1";
+const ON_RECORD: &str = "SELECT segment_no, body FROM segment WHERE session_id = $1";
 
 /// Rows travel as one JSON array: an hour of talk has some hundred and fifty segments.
-const PUT_SEGMENTS: &str = "
-    INSERT INTO segment (session_id, segment_no, turn, start_ms, end_ms, phase, language, body)
-    SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, CAST(value ->> 6 AS BLOB)
-    FROM json_each(?2) WHERE true
+const PUT_SEGMENTS: Sql = each(
+    "INSERT INTO segment (session_id, segment_no, turn, start_ms, end_ms, phase, language, body)
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, CAST(value ->> 6 AS BLOB)
+    FROM json_each($2) WHERE true
     ON CONFLICT (session_id, segment_no) DO UPDATE
     SET turn = excluded.turn, start_ms = excluded.start_ms, end_ms = excluded.end_ms, phase = excluded.phase,
-        language = excluded.language, body = excluded.body";
+        language = excluded.language, body = excluded.body",
+    "INSERT INTO segment (session_id, segment_no, turn, start_ms, end_ms, phase, language, body)
+    SELECT $1, (v ->> 0)::bigint, (v ->> 1)::bigint, (v ->> 2)::bigint, (v ->> 3)::bigint, v ->> 4, v ->> 5,
+           convert_to(v ->> 6, 'UTF8')
+    FROM json_array_elements($2::json) AS v
+    ON CONFLICT (session_id, segment_no) DO UPDATE
+    SET turn = excluded.turn, start_ms = excluded.start_ms, end_ms = excluded.end_ms, phase = excluded.phase,
+        language = excluded.language, body = excluded.body",
+);
 
-const PUT_JOBS: &str = "
-    INSERT INTO job (lane, kind, session_id, key, rank, due_us, not_before_us, created_at_us, body)
-    SELECT ?3, ?4, ?1, value ->> 0, ?5, ?6, ?7, ?7, CAST('{}' AS BLOB) FROM json_each(?2) WHERE true
+const PUT_JOBS: Sql = each(
+    "INSERT INTO job (lane, kind, session_id, key, rank, due_us, not_before_us, created_at_us, body)
+    SELECT $3, $4, $1, value ->> 0, $5, $6, $7, $7, CAST('{}' AS BLOB) FROM json_each($2) WHERE true
     ON CONFLICT (kind, session_id, key) DO UPDATE
     SET state = 0, attempts = 0, round = 1, fence = fence + 1, not_before_us = excluded.not_before_us,
-        lease_until_us = NULL, last_error = NULL, ended_at_us = NULL";
+        lease_until_us = NULL, last_error = NULL, ended_at_us = NULL",
+    "INSERT INTO job (lane, kind, session_id, key, rank, due_us, not_before_us, created_at_us, body)
+    SELECT $3, $4, $1, v ->> 0, $5, $6, $7, $7, convert_to('{}', 'UTF8') FROM json_array_elements($2::json) AS v
+    ON CONFLICT (kind, session_id, key) DO UPDATE
+    SET state = 0, attempts = 0, round = 1, fence = job.fence + 1, not_before_us = excluded.not_before_us,
+        lease_until_us = NULL, last_error = NULL, ended_at_us = NULL",
+);
 
 /// Codings, jobs and segments by the number of their segment.
-const DROP_CODINGS: &str = "
-    DELETE FROM coding WHERE session_id = ?1 AND segment_no IN (SELECT value FROM json_each(?2))";
-const DROP_JOBS: &str = "
-    DELETE FROM job WHERE session_id = ?1 AND kind = ?3 AND key IN (SELECT CAST(value AS TEXT) FROM json_each(?2))";
-const DROP_SEGMENTS: &str = "
-    DELETE FROM segment WHERE session_id = ?1 AND segment_no IN (SELECT value FROM json_each(?2))";
+const DROP_CODINGS: Sql = each(
+    "DELETE FROM coding WHERE session_id = $1 AND segment_no IN (SELECT value FROM json_each($2))",
+    "DELETE FROM coding
+    WHERE session_id = $1 AND segment_no IN (SELECT v::bigint FROM json_array_elements_text($2::json) AS v)",
+);
+const DROP_JOBS: Sql = each(
+    "DELETE FROM job
+    WHERE session_id = $1 AND kind = $3 AND key IN (SELECT CAST(value AS TEXT) FROM json_each($2))",
+    "DELETE FROM job WHERE session_id = $1 AND kind = $3 AND key IN (SELECT json_array_elements_text($2::json))",
+);
+const DROP_SEGMENTS: Sql = each(
+    "DELETE FROM segment WHERE session_id = $1 AND segment_no IN (SELECT value FROM json_each($2))",
+    "DELETE FROM segment
+    WHERE session_id = $1 AND segment_no IN (SELECT v::bigint FROM json_array_elements_text($2::json) AS v)",
+);
 
 /// Work that was put while the interview ran moves to the place of the interview's end.
 const MOVE: &str = "
-    UPDATE job SET rank = ?4, due_us = ?5 WHERE session_id = ?1 AND lane = ?2 AND kind = ?3 AND state IN (0, 1, 3)";
+    UPDATE job SET rank = $4, due_us = $5 WHERE session_id = $1 AND lane = $2 AND kind = $3 AND state IN (0, 1, 3)";
 
 impl Operation for CutTranscript {
     /// How many segments are new or changed.
     type Out = usize;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<usize, StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<usize, StoreError> {
         let finished = head(db, &self.session_id).await?.finished_at_us.is_some();
         if finished && self.cut.extent == Extent::SoFar {
             return Ok(0);
@@ -60,7 +84,7 @@ impl Operation for CutTranscript {
 
 /// Puts what is new or changed; says how many segments that are.
 pub(super) async fn put_cut(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     id: &SessionId,
     cut: &Cut,
     at_us: i64,
@@ -87,12 +111,12 @@ pub(super) async fn put_cut(
     drop_segments(db, id, &cut.kind, gone).await?;
     if count > 0 {
         let fresh = Value::Array(fresh).to_string();
-        sqlx::query(PUT_SEGMENTS)
+        query(PUT_SEGMENTS)
             .bind(id.as_str())
             .bind(&fresh)
             .execute(&mut *db)
             .await?;
-        sqlx::query(PUT_JOBS)
+        query(PUT_JOBS)
             .bind(id.as_str())
             .bind(&fresh)
             .bind(Lane::Enrichment.name())
@@ -102,9 +126,10 @@ pub(super) async fn put_cut(
             .bind(at_us)
             .execute(&mut *db)
             .await?;
+        tell(db, Lane::Enrichment).await?;
     }
     if cut.extent == Extent::All {
-        sqlx::query(MOVE)
+        query(MOVE)
             .bind(id.as_str())
             .bind(Lane::Enrichment.name())
             .bind(&cut.kind)
@@ -116,14 +141,8 @@ pub(super) async fn put_cut(
     Ok(count)
 }
 
-async fn on_record(
-    db: &mut SqliteConnection,
-    id: &SessionId,
-) -> Result<BTreeMap<u32, String>, StoreError> {
-    let rows = sqlx::query(ON_RECORD)
-        .bind(id.as_str())
-        .fetch_all(db)
-        .await?;
+async fn on_record(db: &mut Db, id: &SessionId) -> Result<BTreeMap<u32, String>, StoreError> {
+    let rows = query(ON_RECORD).bind(id.as_str()).fetch_all(db).await?;
     let mut found = BTreeMap::new();
     for row in &rows {
         let body: SegmentBody = from_bytes(col(row, "body")?)?;
@@ -132,15 +151,11 @@ async fn on_record(
     Ok(found)
 }
 
-async fn drop_codings(
-    db: &mut SqliteConnection,
-    id: &SessionId,
-    numbers: Vec<Value>,
-) -> Result<(), StoreError> {
+async fn drop_codings(db: &mut Db, id: &SessionId, numbers: Vec<Value>) -> Result<(), StoreError> {
     if numbers.is_empty() {
         return Ok(());
     }
-    sqlx::query(DROP_CODINGS)
+    query(DROP_CODINGS)
         .bind(id.as_str())
         .bind(Value::Array(numbers).to_string())
         .execute(db)
@@ -149,7 +164,7 @@ async fn drop_codings(
 }
 
 async fn drop_segments(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     id: &SessionId,
     kind: &str,
     numbers: Vec<Value>,
@@ -158,15 +173,17 @@ async fn drop_segments(
         return Ok(());
     }
     let numbers = Value::Array(numbers).to_string();
-    for sql in [DROP_JOBS, DROP_SEGMENTS] {
-        let query = sqlx::query(sql).bind(id.as_str()).bind(&numbers);
-        let query = if sql == DROP_JOBS {
-            query.bind(kind)
-        } else {
-            query
-        };
-        query.execute(&mut *db).await?;
-    }
+    query(DROP_JOBS)
+        .bind(id.as_str())
+        .bind(&numbers)
+        .bind(kind)
+        .execute(&mut *db)
+        .await?;
+    query(DROP_SEGMENTS)
+        .bind(id.as_str())
+        .bind(&numbers)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! The journal and what it projects to, in one transaction.
 //!
-//! Appends are written as sets: those of a whole group take a handful of trips to SQLite's thread instead of five each,
+//! Appends are written as sets: those of a whole group take a handful of trips to the database instead of five each,
 //! and it is those trips that cost, most of all when the processors are busy. Rows travel as one JSON array, so that the
-//! statements stay the same (and prepared) however many there are.
+//! statements stay the same (and prepared) however many there are. That array is where the dialects differ most.
 
 use std::collections::BTreeMap;
 
@@ -10,59 +10,93 @@ use engine::cost::Charge;
 use engine::ids::SessionId;
 use engine::journal::{Entry, Turn};
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnection;
 
 use super::apply::Operation;
 use super::codec::{col, named};
+use super::db::{Db, Sql, each, query};
 use crate::error::StoreError;
 use crate::op::Append;
 use crate::projection::Projection;
 use crate::rows::Epoch;
 use crate::{body, names};
 
-const HEADS: &str = "
-    SELECT session_id, epoch, last_seq, state, phase, finished_at_us
-    FROM session WHERE session_id IN (SELECT value FROM json_each(?1))";
+/// The rows stay locked where others may write too, and are locked in one order.
+const HEADS: Sql = each(
+    "SELECT session_id, epoch, last_seq, state, phase, finished_at_us
+    FROM session WHERE session_id IN (SELECT value FROM json_each($1))",
+    "SELECT session_id, epoch, last_seq, state, phase, finished_at_us
+    FROM session WHERE session_id IN (SELECT json_array_elements_text($1::json)) ORDER BY session_id FOR NO KEY UPDATE",
+);
 
-const INSERT_ENTRIES: &str = "
-    INSERT INTO journal (session_id, seq, at_us, kind, body)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BLOB) FROM json_each(?1)";
+const INSERT_ENTRIES: Sql = each(
+    "INSERT INTO journal (session_id, seq, at_us, kind, body)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BLOB) FROM json_each($1)",
+    "INSERT INTO journal (session_id, seq, at_us, kind, body)
+    SELECT v ->> 0, (v ->> 1)::bigint, (v ->> 2)::bigint, v ->> 3, convert_to(v ->> 4, 'UTF8')
+    FROM json_array_elements($1::json) AS v",
+);
 
 /// The same turn twice (its words came late, say): the journal keeps both, the projection the later one. `WHERE true`
 /// keeps the parser from taking ON for a join's (<https://www.sqlite.org/lang_upsert.html>, section 2.2).
-const PUT_TURNS: &str = "
-    INSERT INTO turn (session_id, turn, speaker, phase, start_ms, end_ms, ending, body)
+const PUT_TURNS: Sql = each(
+    "INSERT INTO turn (session_id, turn, speaker, phase, start_ms, end_ms, ending, body)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
            CAST(value ->> 7 AS BLOB)
-    FROM json_each(?1) WHERE true
+    FROM json_each($1) WHERE true
     ON CONFLICT (session_id, turn) DO UPDATE
     SET speaker = excluded.speaker, phase = excluded.phase, start_ms = excluded.start_ms, end_ms = excluded.end_ms,
-        ending = excluded.ending, body = excluded.body";
+        ending = excluded.ending, body = excluded.body",
+    "INSERT INTO turn (session_id, turn, speaker, phase, start_ms, end_ms, ending, body)
+    SELECT v ->> 0, (v ->> 1)::bigint, v ->> 2, v ->> 3, (v ->> 4)::bigint, (v ->> 5)::bigint, v ->> 6,
+           convert_to(v ->> 7, 'UTF8')
+    FROM json_array_elements($1::json) AS v
+    ON CONFLICT (session_id, turn) DO UPDATE
+    SET speaker = excluded.speaker, phase = excluded.phase, start_ms = excluded.start_ms, end_ms = excluded.end_ms,
+        ending = excluded.ending, body = excluded.body",
+);
 
-const PUT_COVERED: &str = "
-    INSERT INTO covered_topic (session_id, topic, phase, at_ms)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
-    ON CONFLICT (session_id, topic) DO NOTHING";
+const PUT_COVERED: Sql = each(
+    "INSERT INTO covered_topic (session_id, topic, phase, at_ms)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1) WHERE true
+    ON CONFLICT (session_id, topic) DO NOTHING",
+    "INSERT INTO covered_topic (session_id, topic, phase, at_ms)
+    SELECT v ->> 0, v ->> 1, v ->> 2, (v ->> 3)::bigint FROM json_array_elements($1::json) AS v
+    ON CONFLICT (session_id, topic) DO NOTHING",
+);
 
-const INSERT_CHARGES: &str = "
-    INSERT INTO ledger (session_id, at_us, component, quantity, cost_micro_usd, seq, job_id)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(?1)";
+const INSERT_CHARGES: Sql = each(
+    "INSERT INTO ledger (session_id, at_us, component, quantity, cost_micro_usd, seq, job_id)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each($1)",
+    "INSERT INTO ledger (session_id, at_us, component, quantity, cost_micro_usd, seq, job_id)
+    SELECT v ->> 0, (v ->> 1)::bigint, v ->> 2, (v ->> 3)::bigint, (v ->> 4)::bigint, (v ->> 5)::bigint, (v ->> 6)::bigint
+    FROM json_array_elements($1::json) AS v",
+);
 
-const UPDATE_SESSIONS: &str = "
-    UPDATE session
+const UPDATE_SESSIONS: Sql = each(
+    "UPDATE session
     SET last_seq = u.value ->> 1, state = u.value ->> 2, phase = u.value ->> 3,
         outcome = COALESCE(outcome, u.value ->> 4), cost_micro_usd = cost_micro_usd + (u.value ->> 5),
         first_voice_ms = COALESCE(first_voice_ms, u.value ->> 6), started_at_us = COALESCE(started_at_us, u.value ->> 7),
         ended_at_us = COALESCE(ended_at_us, u.value ->> 8), duration_ms = COALESCE(duration_ms, u.value ->> 9),
         turns = CASE WHEN (u.value ->> 10) > 0
                 THEN (SELECT count(*) FROM turn t WHERE t.session_id = session.session_id) ELSE turns END
-    FROM json_each(?1) AS u WHERE session.session_id = u.value ->> 0";
+    FROM json_each($1) AS u WHERE session.session_id = u.value ->> 0",
+    "UPDATE session
+    SET last_seq = (u ->> 1)::bigint, state = u ->> 2, phase = u ->> 3,
+        outcome = COALESCE(outcome, u ->> 4), cost_micro_usd = cost_micro_usd + (u ->> 5)::bigint,
+        first_voice_ms = COALESCE(first_voice_ms, (u ->> 6)::bigint),
+        started_at_us = COALESCE(started_at_us, (u ->> 7)::bigint),
+        ended_at_us = COALESCE(ended_at_us, (u ->> 8)::bigint), duration_ms = COALESCE(duration_ms, (u ->> 9)::bigint),
+        turns = CASE WHEN (u ->> 10)::bigint > 0
+                THEN (SELECT count(*) FROM turn t WHERE t.session_id = session.session_id) ELSE turns END
+    FROM json_array_elements($1::json) AS u WHERE session.session_id = u ->> 0",
+);
 
 impl Operation for Append {
     /// Number of the last entry.
     type Out = u64;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<u64, StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<u64, StoreError> {
         append(db, self).await
     }
 }
@@ -71,7 +105,7 @@ impl Operation for Append {
 pub(super) type Appended = Result<u64, StoreError>;
 
 /// Writes entries if the epoch still owns the session; gives back the number of the last entry.
-pub(super) async fn append(db: &mut SqliteConnection, append: &Append) -> Appended {
+pub(super) async fn append(db: &mut Db, append: &Append) -> Appended {
     append_all(db, &[append])
         .await?
         .pop()
@@ -81,7 +115,7 @@ pub(super) async fn append(db: &mut SqliteConnection, append: &Append) -> Append
 /// Writes many appends, in their order. One that is refused is refused before anything of it is written, so that the
 /// others stand. An error of the whole means that the transaction must be rolled back.
 pub(super) async fn append_all(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     appends: &[&Append],
 ) -> Result<Vec<Appended>, StoreError> {
     let mut heads = heads(db, appends).await?;
@@ -105,15 +139,12 @@ struct Head {
     before: Projection,
 }
 
-async fn heads(
-    db: &mut SqliteConnection,
-    appends: &[&Append],
-) -> Result<BTreeMap<SessionId, Head>, StoreError> {
+async fn heads(db: &mut Db, appends: &[&Append]) -> Result<BTreeMap<SessionId, Head>, StoreError> {
     let ids: Vec<&str> = appends
         .iter()
         .map(|append| append.session_id.as_str())
         .collect();
-    let rows = sqlx::query(HEADS)
+    let rows = query(HEADS)
         .bind(json!(ids).to_string())
         .fetch_all(db)
         .await?;
@@ -225,7 +256,7 @@ impl Rows {
         }
     }
 
-    async fn insert(self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn insert(self, db: &mut Db) -> Result<(), StoreError> {
         insert_set(db, INSERT_ENTRIES, self.entries).await?;
         insert_set(db, PUT_TURNS, self.turns.into_values().collect()).await?;
         insert_set(db, PUT_COVERED, self.covered).await?;
@@ -234,13 +265,9 @@ impl Rows {
     }
 }
 
-async fn insert_set(
-    db: &mut SqliteConnection,
-    sql: &'static str,
-    rows: Vec<Value>,
-) -> Result<(), StoreError> {
+async fn insert_set(db: &mut Db, sql: Sql, rows: Vec<Value>) -> Result<(), StoreError> {
     if !rows.is_empty() {
-        sqlx::query(sql)
+        query(sql)
             .bind(Value::Array(rows).to_string())
             .execute(db)
             .await?;
@@ -250,7 +277,7 @@ async fn insert_set(
 
 /// Writes one entry that is none of the engine's.
 pub(super) async fn insert_entry(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     id: &SessionId,
     seq: u64,
     at_us: i64,
@@ -292,7 +319,7 @@ pub(super) enum ChargedFor {
 
 /// Writes rows of the ledger. The session's sum is the caller's.
 pub(super) async fn insert_charges(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     id: &SessionId,
     at_us: i64,
     charges: &[Charge],

@@ -4,32 +4,34 @@ mod jobs;
 mod results;
 mod sessions;
 
-use sqlx::sqlite::SqlitePool;
-
+use super::db::{Pool, query};
 use crate::error::StoreError;
 
-/// A pool of read-only connections.
+/// A pool of connections for reading.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
-    pool: SqlitePool,
+    pool: Pool,
 }
 
 impl Reader {
-    pub(crate) fn new(pool: SqlitePool) -> Reader {
+    pub(crate) fn new(pool: Pool) -> Reader {
         Reader { pool }
     }
 
-    pub(super) fn pool(&self) -> &SqlitePool {
+    pub(super) fn pool(&self) -> &Pool {
         &self.pool
     }
 
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        query("SELECT 1").execute(&self.pool).await?;
         Ok(())
     }
 
     pub(crate) async fn close(&self) {
-        self.pool.close().await;
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use engine::cost::Component;
 use engine::ids::{PhaseId, SessionId, StudyId, TopicId, TurnNo};
-use sqlx::sqlite::SqliteRow;
 
 use super::super::codec::{body, col, from_bytes, named, natural, natural_or_none};
+use super::super::db::{Row, Sql, each, query};
 use super::{Reader, page};
 use crate::error::StoreError;
 use crate::names;
@@ -34,7 +34,7 @@ const STUDIES: &str = study_rows!(
 );
 
 const STUDY: &str = study_rows!(
-    "WHERE study_id = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1"
+    "WHERE study_id = $1 AND ($2 IS NULL OR version = $2) ORDER BY version DESC LIMIT 1"
 );
 
 macro_rules! session_rows {
@@ -57,57 +57,66 @@ macro_rules! session_rows {
     };
 }
 
-const SESSION: &str = session_rows!("WHERE s.session_id = ?1");
+const SESSION: &str = session_rows!("WHERE s.session_id = $1");
 
-const SESSION_BY_LINK: &str = session_rows!("WHERE s.link_hash = ?1");
+const SESSION_BY_LINK: &str = session_rows!("WHERE s.link_hash = $1");
 
 const SESSIONS: &str = session_rows!(
-    "WHERE (?1 IS NULL OR s.study_id = ?1) AND (?2 IS NULL OR s.state = ?2)
-       AND (?3 IS NULL OR (s.created_at_us, s.session_id) <
-            (SELECT b.created_at_us, b.session_id FROM session b WHERE b.session_id = ?3))
-     ORDER BY s.created_at_us DESC, s.session_id DESC LIMIT ?4"
+    "WHERE ($1 IS NULL OR s.study_id = $1) AND ($2 IS NULL OR s.state = $2)
+       AND ($3 IS NULL OR (s.created_at_us, s.session_id) <
+            (SELECT b.created_at_us, b.session_id FROM session b WHERE b.session_id = $3))
+     ORDER BY s.created_at_us DESC, s.session_id DESC LIMIT $4"
 );
 
-const UNFINISHED: &str =
-    session_rows!("WHERE s.finished_at_us IS NULL AND s.state <> 'invited' ORDER BY s.session_id");
+/// What nobody else runs: SQLite has one process, which may have had another name.
+const UNFINISHED: Sql = each(
+    session_rows!(
+        "WHERE s.finished_at_us IS NULL AND s.state <> 'invited' AND $1 IS NOT NULL ORDER BY s.session_id"
+    ),
+    session_rows!(
+        "WHERE s.finished_at_us IS NULL AND s.state <> 'invited' AND (s.owner IS NULL OR s.owner = $1)
+         ORDER BY s.session_id"
+    ),
+);
 
-/// Participant turns are more by ?1 than those that are cut.
+/// Participant turns are more by $1 than those that are cut.
 const TO_CUT: &str = session_rows!(
     "WHERE s.finished_at_us IS NULL AND s.state <> 'invited'
        AND (SELECT count(*) FROM turn t WHERE t.session_id = s.session_id AND t.speaker = 'participant')
-         >= ?1 + (SELECT count(DISTINCT g.turn) FROM segment g WHERE g.session_id = s.session_id)
+         >= $1 + (SELECT count(DISTINCT g.turn) FROM segment g WHERE g.session_id = s.session_id)
      ORDER BY s.created_at_us, s.session_id"
 );
 
 const JOURNAL: &str =
-    "SELECT seq, at_us, kind, body FROM journal WHERE session_id = ?1 ORDER BY seq";
+    "SELECT seq, at_us, kind, body FROM journal WHERE session_id = $1 ORDER BY seq";
 
 const TURNS: &str = "
-    SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn WHERE session_id = ?1 ORDER BY start_ms, turn";
+    SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn WHERE session_id = $1 ORDER BY start_ms, turn";
 
-/// The last ?3 that began before ?2, newest first.
+/// The last $3 that began before $2, newest first.
 const TURNS_BEFORE: &str = "
     SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn
-    WHERE session_id = ?1 AND start_ms < ?2 ORDER BY start_ms DESC, turn DESC LIMIT ?3";
+    WHERE session_id = $1 AND start_ms < $2 ORDER BY start_ms DESC, turn DESC LIMIT $3";
 
-const LAST_TURN: &str = "SELECT max(turn) AS turn FROM turn WHERE session_id = ?1";
+const LAST_TURN: &str = "SELECT max(turn) AS turn FROM turn WHERE session_id = $1";
 
 const PHASES: &str =
-    "SELECT body FROM journal WHERE session_id = ?1 AND kind = 'phase_entered' ORDER BY seq";
+    "SELECT body FROM journal WHERE session_id = $1 AND kind = 'phase_entered' ORDER BY seq";
 
 const COVERED: &str =
-    "SELECT topic, phase, at_ms FROM covered_topic WHERE session_id = ?1 ORDER BY at_ms, topic";
+    "SELECT topic, phase, at_ms FROM covered_topic WHERE session_id = $1 ORDER BY at_ms, topic";
 
 const LEDGER: &str = "
-    SELECT component, sum(quantity) AS quantity, sum(cost_micro_usd) AS cost_micro_usd, count(*) AS charges
-    FROM ledger WHERE session_id = ?1 GROUP BY component";
+    SELECT component, CAST(sum(quantity) AS BIGINT) AS quantity, CAST(sum(cost_micro_usd) AS BIGINT) AS cost_micro_usd,
+           count(*) AS charges
+    FROM ledger WHERE session_id = $1 GROUP BY component";
 
 const CHUNKS: &str =
-    "SELECT no, start_ms, end_ms, bytes FROM chunk WHERE session_id = ?1 ORDER BY no";
+    "SELECT no, start_ms, end_ms, bytes FROM chunk WHERE session_id = $1 ORDER BY no";
 
 impl Reader {
     pub(crate) async fn studies(&self) -> Result<Vec<StudyRow>, StoreError> {
-        sqlx::query(STUDIES)
+        query(STUDIES)
             .fetch_all(&self.pool)
             .await?
             .iter()
@@ -120,7 +129,7 @@ impl Reader {
         id: &StudyId,
         version: Option<u32>,
     ) -> Result<Option<StudyRow>, StoreError> {
-        let row = sqlx::query(STUDY)
+        let row = query(STUDY)
             .bind(id.as_str())
             .bind(version)
             .fetch_optional(&self.pool)
@@ -129,7 +138,7 @@ impl Reader {
     }
 
     pub(crate) async fn session(&self, id: &SessionId) -> Result<Option<SessionRow>, StoreError> {
-        let row = sqlx::query(SESSION)
+        let row = query(SESSION)
             .bind(id.as_str())
             .fetch_optional(&self.pool)
             .await?;
@@ -140,7 +149,7 @@ impl Reader {
         &self,
         link_hash: &[u8; 32],
     ) -> Result<Option<SessionRow>, StoreError> {
-        let row = sqlx::query(SESSION_BY_LINK)
+        let row = query(SESSION_BY_LINK)
             .bind(&link_hash[..])
             .fetch_optional(&self.pool)
             .await?;
@@ -151,7 +160,7 @@ impl Reader {
         &self,
         filter: &SessionFilter,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        let rows = sqlx::query(SESSIONS)
+        let rows = query(SESSIONS)
             .bind(filter.study_id.as_ref().map(StudyId::as_str))
             .bind(filter.state.map(engine::session::State::name))
             .bind(filter.before.as_ref().map(SessionId::as_str))
@@ -161,8 +170,12 @@ impl Reader {
         rows.iter().map(session_row).collect()
     }
 
-    pub(crate) async fn unfinished_sessions(&self) -> Result<Vec<SessionRow>, StoreError> {
-        sqlx::query(UNFINISHED)
+    pub(crate) async fn unfinished_sessions(
+        &self,
+        node: &str,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        query(UNFINISHED)
+            .bind(node)
             .fetch_all(&self.pool)
             .await?
             .iter()
@@ -171,7 +184,7 @@ impl Reader {
     }
 
     pub(crate) async fn sessions_to_cut(&self, least: u32) -> Result<Vec<SessionRow>, StoreError> {
-        sqlx::query(TO_CUT)
+        query(TO_CUT)
             .bind(i64::from(least))
             .fetch_all(&self.pool)
             .await?
@@ -181,11 +194,11 @@ impl Reader {
     }
 
     pub(crate) async fn journal(&self, id: &SessionId) -> Result<Vec<JournalRow>, StoreError> {
-        let rows = sqlx::query(JOURNAL)
+        let rows = query(JOURNAL)
             .bind(id.as_str())
             .fetch_all(&self.pool)
             .await?;
-        let entry = |row: &SqliteRow| {
+        let entry = |row: &Row| {
             Ok(JournalRow {
                 seq: natural(row, "seq")?,
                 at_us: col(row, "at_us")?,
@@ -198,11 +211,11 @@ impl Reader {
 
     /// The journal as it is kept, readable or not.
     pub(crate) async fn raw_journal(&self, id: &SessionId) -> Result<Vec<RawEntry>, StoreError> {
-        let rows = sqlx::query(JOURNAL)
+        let rows = query(JOURNAL)
             .bind(id.as_str())
             .fetch_all(&self.pool)
             .await?;
-        let entry = |row: &SqliteRow| {
+        let entry = |row: &Row| {
             Ok(RawEntry {
                 seq: natural(row, "seq")?,
                 kind: col(row, "kind")?,
@@ -213,7 +226,7 @@ impl Reader {
     }
 
     pub(crate) async fn last_turn(&self, id: &SessionId) -> Result<Option<TurnNo>, StoreError> {
-        let row = sqlx::query(LAST_TURN)
+        let row = query(LAST_TURN)
             .bind(id.as_str())
             .fetch_one(&self.pool)
             .await?;
@@ -221,7 +234,7 @@ impl Reader {
     }
 
     pub(crate) async fn turns(&self, id: &SessionId) -> Result<Vec<TurnRow>, StoreError> {
-        sqlx::query(TURNS)
+        query(TURNS)
             .bind(id.as_str())
             .fetch_all(&self.pool)
             .await?
@@ -236,7 +249,7 @@ impl Reader {
         start_ms: u64,
         count: u32,
     ) -> Result<Vec<TurnRow>, StoreError> {
-        let rows = sqlx::query(TURNS_BEFORE)
+        let rows = query(TURNS_BEFORE)
             .bind(id.as_str())
             .bind(i64::try_from(start_ms).unwrap_or(i64::MAX))
             .bind(i64::from(count))
@@ -246,11 +259,11 @@ impl Reader {
     }
 
     pub(crate) async fn phases(&self, id: &SessionId) -> Result<Vec<PhaseRow>, StoreError> {
-        let rows = sqlx::query(PHASES)
+        let rows = query(PHASES)
             .bind(id.as_str())
             .fetch_all(&self.pool)
             .await?;
-        let phase = |row: &SqliteRow| {
+        let phase = |row: &Row| {
             let body: PhaseBody = from_bytes(col(row, "body")?)?;
             Ok(PhaseRow {
                 phase: body.phase.into(),
@@ -262,11 +275,11 @@ impl Reader {
     }
 
     pub(crate) async fn covered(&self, id: &SessionId) -> Result<Vec<CoveredTopic>, StoreError> {
-        let rows = sqlx::query(COVERED)
+        let rows = query(COVERED)
             .bind(id.as_str())
             .fetch_all(&self.pool)
             .await?;
-        let covered = |row: &SqliteRow| {
+        let covered = |row: &Row| {
             Ok(CoveredTopic {
                 topic: TopicId::from(col::<&str>(row, "topic")?),
                 phase: PhaseId::from(col::<&str>(row, "phase")?),
@@ -278,11 +291,11 @@ impl Reader {
 
     /// In the order in which a bill lists components.
     pub(crate) async fn ledger(&self, id: &SessionId) -> Result<Vec<LedgerRow>, StoreError> {
-        let rows = sqlx::query(LEDGER)
+        let rows = query(LEDGER)
             .bind(id.as_str())
             .fetch_all(&self.pool)
             .await?;
-        let sum = |row: &SqliteRow| {
+        let sum = |row: &Row| {
             Ok(LedgerRow {
                 component: named(row, "component", Component::from_name)?,
                 quantity: natural(row, "quantity")?,
@@ -299,11 +312,11 @@ impl Reader {
     }
 
     pub(crate) async fn chunks(&self, id: &SessionId) -> Result<Vec<ChunkRow>, StoreError> {
-        let rows = sqlx::query(CHUNKS)
+        let rows = query(CHUNKS)
             .bind(id.as_str())
             .fetch_all(&self.pool)
             .await?;
-        let chunk = |row: &SqliteRow| {
+        let chunk = |row: &Row| {
             Ok(ChunkRow {
                 no: natural(row, "no")?,
                 start_ms: natural(row, "start_ms")?,
@@ -322,7 +335,7 @@ pub(crate) struct RawEntry {
     pub(crate) body: Vec<u8>,
 }
 
-fn study_row(row: &SqliteRow) -> Result<StudyRow, StoreError> {
+fn study_row(row: &Row) -> Result<StudyRow, StoreError> {
     Ok(StudyRow {
         study_id: StudyId::from(col::<&str>(row, "study_id")?),
         version: natural(row, "version")?,
@@ -335,7 +348,7 @@ fn study_row(row: &SqliteRow) -> Result<StudyRow, StoreError> {
     })
 }
 
-fn session_row(row: &SqliteRow) -> Result<SessionRow, StoreError> {
+fn session_row(row: &Row) -> Result<SessionRow, StoreError> {
     let outcome: Option<&str> = col(row, "outcome")?;
     Ok(SessionRow {
         session_id: SessionId::from(col::<&str>(row, "session_id")?),
@@ -367,7 +380,7 @@ fn session_row(row: &SqliteRow) -> Result<SessionRow, StoreError> {
     })
 }
 
-fn turn_row(row: &SqliteRow) -> Result<TurnRow, StoreError> {
+fn turn_row(row: &Row) -> Result<TurnRow, StoreError> {
     let body: TurnBody = from_bytes(col(row, "body")?)?;
     Ok(TurnRow {
         turn: TurnNo(natural(row, "turn")?),

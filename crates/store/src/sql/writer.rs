@@ -2,8 +2,9 @@
 //! entries durable, and acknowledges each operation only after COMMIT.
 //!
 //! Every operation of a group has a savepoint of its own (appends, which are most of them and check before they write, one
-//! for each run of them): one that is refused (fenced off, say) leaves its neighbours alone. Where the transaction itself breaks (disk full, an I/O error) all of it is rolled back and each operation is
-//! carried out again in a transaction of its own, so that the one for which there is no room fails and the others do not.
+//! for each run of them): one that is refused (fenced off, say) leaves its neighbours alone. Where the transaction itself breaks
+//! (disk full, an I/O error, two nodes that wait for each other) all of it is rolled back and each operation is carried out
+//! again in a transaction of its own, so that the one for which there is no room fails and the others do not.
 //! Only a COMMIT that fails for another reason leaves a fate unknown, and says so.
 
 use std::fs::File;
@@ -11,14 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::db::Db;
 use super::error::{breaks_transaction, is_rolled_back};
 use super::journal::append_all;
-use super::open;
+use super::open::{self, Again, Opened};
 use super::queue::{Counters, Message, Step, Task, Write};
 use crate::error::StoreError;
 use crate::op::Append;
@@ -30,13 +30,13 @@ const IDLE: Duration = Duration::from_secs(30);
 pub(crate) struct Writer {
     queue: mpsc::Receiver<Message>,
     /// None after a failure that left the connection in doubt; the next group opens a new one.
-    db: Option<SqliteConnection>,
-    options: SqliteConnectOptions,
+    db: Option<Db>,
+    again: Again,
     counters: Arc<Counters>,
     gather: Duration,
     group_max: usize,
     /// Let go of last, when nothing is written any more.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// How a transaction ended.
@@ -52,21 +52,19 @@ enum Committed {
 impl Writer {
     pub(crate) fn new(
         queue: mpsc::Receiver<Message>,
-        db: SqliteConnection,
-        options: SqliteConnectOptions,
+        opened: Opened,
         counters: Arc<Counters>,
         gather: Duration,
         group_max: usize,
-        lock: File,
     ) -> Writer {
         Writer {
             queue,
-            db: Some(db),
-            options,
+            db: Some(opened.writer),
+            again: opened.again,
             counters,
             gather,
             group_max: group_max.max(1),
-            _lock: lock,
+            _lock: opened.lock,
         }
     }
 
@@ -193,13 +191,15 @@ impl Writer {
         write.settle(fate);
     }
 
-    async fn begin(&mut self) -> Result<&mut SqliteConnection, StoreError> {
-        let mut db = match self.db.take() {
-            Some(db) => db,
-            None => self.options.connect().await?,
-        };
-        // IMMEDIATE: takes the write lock now, so that nothing read in the transaction can be overtaken before it writes.
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut db).await?;
+    async fn begin(&mut self) -> Result<&mut Db, StoreError> {
+        // A connection that stood still may be gone without anybody having noticed.
+        if let Some(mut db) = self.db.take()
+            && begin(&mut db).await.is_ok()
+        {
+            return Ok(self.db.insert(db));
+        }
+        let mut db = self.again.connect().await?;
+        begin(&mut db).await?;
         Ok(self.db.insert(db))
     }
 
@@ -209,8 +209,8 @@ impl Writer {
                 "the connection was lost before COMMIT",
             ));
         };
-        match sqlx::query("COMMIT").execute(db).await {
-            Ok(_) => {
+        match db.batch("COMMIT").await {
+            Ok(()) => {
                 self.counters.transactions.fetch_add(1, Ordering::Relaxed);
                 Committed::Yes
             }
@@ -232,19 +232,18 @@ impl Writer {
     /// connection is given up, which rolls back as well.
     async fn roll_back(&mut self) {
         let Some(mut db) = self.db.take() else { return };
-        match sqlx::query("ROLLBACK").execute(&mut db).await {
-            Ok(_) => self.db = Some(db),
+        match db.batch("ROLLBACK").await {
+            Ok(()) => self.db = Some(db),
             Err(error) if is_rolled_back(&error) => self.db = Some(db),
             Err(error) => tracing::warn!(%error, "a rollback failed; the writer reconnects"),
         }
     }
 
     async fn checkpoint(&mut self) {
-        let Some(db) = &mut self.db else { return };
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(db)
-            .await
-        {
+        let Some(db @ Db::Sqlite(_)) = &mut self.db else {
+            return;
+        };
+        if let Err(error) = db.batch("PRAGMA wal_checkpoint(TRUNCATE)").await {
             tracing::warn!(%error, "the write-ahead log could not be written back; it is tried again later");
         }
     }
@@ -273,16 +272,26 @@ impl Writer {
     }
 }
 
-/// Closes the savepoint of the operation before, which went well, and opens one for the next: one trip to SQLite.
+/// SQLite takes the write lock at once, so that nothing read in the transaction can be overtaken before it writes. PostgreSQL
+/// lets others write meanwhile; operations lock the rows that must not move.
+async fn begin(db: &mut Db) -> Result<(), StoreError> {
+    let sql = match db {
+        Db::Sqlite(_) => "BEGIN IMMEDIATE",
+        Db::Postgres(_) => "BEGIN",
+    };
+    Ok(db.batch(sql).await?)
+}
+
+/// Closes the savepoint of the operation before, which went well, and opens one for the next: one trip to the database.
 const NEXT_SAVEPOINT: &str = "RELEASE operation; SAVEPOINT operation";
 
 /// Carries the operations of a group out, in their order. `Err` means that the transaction is broken.
 async fn apply_all(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     group: &mut [Write],
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
     let mut fates = Vec::with_capacity(group.len());
-    sqlx::query("SAVEPOINT operation").execute(&mut *db).await?;
+    db.batch("SAVEPOINT operation").await?;
     for run in
         group.chunk_by_mut(|one, next| matches!((one, next), (Write::Append(_), Write::Append(_))))
     {
@@ -295,26 +304,22 @@ async fn apply_all(
 }
 
 async fn in_savepoint(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     step: &mut dyn Step,
 ) -> Result<Result<(), StoreError>, StoreError> {
     let fate = step.apply(db).await;
     match &fate {
-        Ok(()) => sqlx::query(NEXT_SAVEPOINT).execute(&mut *db).await?,
+        Ok(()) => db.batch(NEXT_SAVEPOINT).await?,
         Err(error) if breaks_transaction(error) => return Err(error.clone()),
         // Undoes the operation and keeps its savepoint, for the next one to use.
-        Err(_refused) => {
-            sqlx::query("ROLLBACK TO operation")
-                .execute(&mut *db)
-                .await?
-        }
+        Err(_refused) => db.batch("ROLLBACK TO operation").await?,
     };
     Ok(fate)
 }
 
 /// Appends check everything before they write anything, so that a refused one needs no savepoint.
 async fn apply_appends(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     run: &mut [Write],
     fates: &mut Vec<Result<(), StoreError>>,
 ) -> Result<(), StoreError> {
@@ -324,6 +329,5 @@ async fn apply_appends(
     for (task, appended) in tasks.iter_mut().zip(appended) {
         fates.push(appended.map(|seq| task.out = Some(seq)));
     }
-    sqlx::query(NEXT_SAVEPOINT).execute(db).await?;
-    Ok(())
+    Ok(db.batch(NEXT_SAVEPOINT).await?)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use engine::ids::SessionId;
-use sqlx::sqlite::SqliteRow;
 
 use super::super::codec::{body, col, named, natural};
+use super::super::db::{Row, query};
 use super::{Reader, page};
 use crate::error::StoreError;
 use crate::job::{JobFilter, JobRow, JobState, Lane, LaneDepth};
@@ -14,9 +14,9 @@ const JOBS: &str = "
     SELECT job_id, lane, kind, session_id, key, rank, due_us, round, state, attempts, not_before_us, lease_until_us, owner, last_error,
            created_at_us, ended_at_us, body
     FROM job
-    WHERE (?1 IS NULL OR lane = ?1) AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR session_id = ?3)
-      AND (?4 IS NULL OR job_id < ?4)
-    ORDER BY job_id DESC LIMIT ?5";
+    WHERE ($1 IS NULL OR lane = $1) AND ($2 IS NULL OR state = $2) AND ($3 IS NULL OR session_id = $3)
+      AND ($4 IS NULL OR job_id < $4)
+    ORDER BY job_id DESC LIMIT $5";
 
 /// Done jobs are not looked at, however many there are.
 const DEPTHS: &str = "
@@ -24,7 +24,7 @@ const DEPTHS: &str = "
 
 impl Reader {
     pub(crate) async fn depths(&self) -> Result<BTreeMap<Lane, LaneDepth>, StoreError> {
-        let rows = sqlx::query(DEPTHS).fetch_all(&self.pool).await?;
+        let rows = query(DEPTHS).fetch_all(&self.pool).await?;
         let mut depths: BTreeMap<Lane, LaneDepth> = Lane::ALL
             .into_iter()
             .map(|lane| (lane, LaneDepth::default()))
@@ -50,7 +50,7 @@ impl Reader {
     }
 
     pub(crate) async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, StoreError> {
-        let rows = sqlx::query(JOBS)
+        let rows = query(JOBS)
             .bind(filter.lane.map(Lane::name))
             .bind(filter.state.map(JobState::code))
             .bind(filter.session_id.as_ref().map(SessionId::as_str))
@@ -62,7 +62,7 @@ impl Reader {
     }
 }
 
-fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
+fn job_row(row: &Row) -> Result<JobRow, StoreError> {
     let state: i64 = col(row, "state")?;
     Ok(JobRow {
         job_id: col(row, "job_id")?,

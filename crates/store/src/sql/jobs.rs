@@ -3,11 +3,13 @@
 use engine::enrich::Order;
 use engine::ids::SessionId;
 use serde_json::{Value, json};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::apply::Operation;
-use super::codec::{body, col, int, named, natural, to_bytes};
+use super::codec::{body, col, first, int, named, natural, to_bytes};
+use super::db::{Db, Row, Sql, each, query};
+use super::postgres::tell;
 use super::results::{insert_coding, insert_job_charges, insert_results};
+use super::sessions::head;
 use crate::error::StoreError;
 use crate::job::{Fate, JobState, Lane, Lease, NewJob, Replay, Retry};
 use crate::op::{
@@ -15,91 +17,123 @@ use crate::op::{
     ReplayJobs, SettleJobs,
 };
 
-const SESSION_EXISTS: &str = "SELECT count(*) FROM session WHERE session_id = ?1";
+const SESSION_EXISTS: &str = "SELECT count(*) FROM session WHERE session_id = $1";
 
 const INSERT: &str = "
     INSERT INTO job (lane, kind, session_id, key, rank, due_us, not_before_us, created_at_us, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
     ON CONFLICT (kind, session_id, key) DO NOTHING";
 
 /// What follows from other work is done again when that work was.
 const INSERT_LAST: &str = "
     INSERT INTO job (lane, kind, session_id, key, rank, due_us, not_before_us, created_at_us, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
     ON CONFLICT (kind, session_id, key) DO UPDATE
-    SET state = 0, attempts = 0, fence = fence + 1, not_before_us = excluded.not_before_us, lease_until_us = NULL,
+    SET state = 0, attempts = 0, fence = job.fence + 1, not_before_us = excluded.not_before_us, lease_until_us = NULL,
         last_error = NULL, ended_at_us = NULL
-    WHERE state <> 0";
+    WHERE job.state <> 0";
 
 /// A lease that ran out goes back to the others; its attempt has counted.
-const RETURN_EXPIRED: &str = "
-    UPDATE job SET state = 0, lease_until_us = NULL WHERE state = 1 AND lane = ?1 AND lease_until_us <= ?2";
+const RETURN_EXPIRED: Sql = each(
+    "UPDATE job SET state = 0, lease_until_us = NULL WHERE state = 1 AND lane = $1 AND lease_until_us <= $2",
+    "WITH expired AS MATERIALIZED (
+        SELECT job_id FROM job WHERE state = 1 AND lane = $1 AND lease_until_us <= $2 FOR UPDATE SKIP LOCKED)
+    UPDATE job SET state = 0, lease_until_us = NULL FROM expired WHERE job.job_id = expired.job_id",
+);
 
-/// The first in the order: `engine::enrich::Order` says what these must find.
-const OVERDUE: &str = "
-    SELECT job_id, session_id, kind, round FROM job
-    WHERE state = 0 AND lane = ?1 AND due_us <= ?2 AND not_before_us <= ?2 ORDER BY due_us, job_id LIMIT 1";
-const IN_TIME: &str = "
-    SELECT job_id, session_id, kind, round FROM job
-    WHERE state = 0 AND lane = ?1 AND due_us > ?2 AND due_us < 9223372036854775807 AND not_before_us <= ?2
-    ORDER BY due_us, job_id LIMIT 1";
-const NEWEST: &str = "
-    SELECT job_id, session_id, kind, round FROM job
-    WHERE state = 0 AND lane = ?1 AND not_before_us <= ?2 ORDER BY rank DESC, job_id LIMIT 1";
+/// The first in the order: `engine::enrich::Order` says what these must find. What another node takes at this moment is
+/// passed over.
+macro_rules! first_of {
+    ($which:literal) => {
+        each(
+            concat!("SELECT job_id, session_id, kind, round FROM job WHERE state = 0 AND lane = $1 AND ", $which, " LIMIT 1"),
+            concat!(
+                "SELECT job_id, session_id, kind, round FROM job WHERE state = 0 AND lane = $1 AND ",
+                $which,
+                " LIMIT 1 FOR UPDATE SKIP LOCKED"
+            ),
+        )
+    };
+}
+const OVERDUE: Sql = first_of!("due_us <= $2 AND not_before_us <= $2 ORDER BY due_us, job_id");
+const IN_TIME: Sql = first_of!(
+    "due_us > $2 AND due_us < 9223372036854775807 AND not_before_us <= $2 ORDER BY due_us, job_id"
+);
+const NEWEST: Sql = first_of!("not_before_us <= $2 ORDER BY rank DESC, job_id");
 
 /// Those that share its call, it among them.
-const CLAIM: &str = "
-    UPDATE job
-    SET state = 1, fence = fence + 1, attempts = attempts + 1, lease_until_us = ?7, owner = ?8
+const CLAIM: Sql = each(
+    "UPDATE job
+    SET state = 1, fence = fence + 1, attempts = attempts + 1, lease_until_us = $7, owner = $8
     WHERE job_id IN (
         SELECT job_id FROM job
-        WHERE state = 0 AND session_id = ?1 AND lane = ?2 AND kind = ?3 AND round = ?4 AND not_before_us <= ?5
-        ORDER BY job_id = ?9 DESC, job_id LIMIT ?6)
-    RETURNING job_id, fence, attempts, lane, kind, session_id, key, rank, due_us, round, body";
+        WHERE state = 0 AND session_id = $1 AND lane = $2 AND kind = $3 AND round = $4 AND not_before_us <= $5
+        ORDER BY job_id = $9 DESC, job_id LIMIT $6)
+    RETURNING job_id, fence, attempts, lane, kind, session_id, key, rank, due_us, round, body",
+    "WITH taken AS MATERIALIZED (
+        SELECT job_id FROM job
+        WHERE state = 0 AND session_id = $1 AND lane = $2 AND kind = $3 AND round = $4 AND not_before_us <= $5
+        ORDER BY job_id = $9 DESC, job_id LIMIT $6 FOR UPDATE SKIP LOCKED)
+    UPDATE job
+    SET state = 1, fence = fence + 1, attempts = attempts + 1, lease_until_us = $7, owner = $8
+    FROM taken WHERE job.job_id = taken.job_id
+    RETURNING job.job_id, fence, attempts, lane, kind, session_id, key, rank, due_us, round, body",
+);
 
 const HEARTBEAT: &str =
-    "UPDATE job SET lease_until_us = ?3 WHERE job_id = ?1 AND fence = ?2 AND state = 1";
+    "UPDATE job SET lease_until_us = $3 WHERE job_id = $1 AND fence = $2 AND state = 1";
 
 const COMPLETE: &str = "
-    UPDATE job SET state = 2, lease_until_us = NULL, ended_at_us = ?3, last_error = NULL
-    WHERE job_id = ?1 AND fence = ?2 AND state = 1";
+    UPDATE job SET state = 2, lease_until_us = NULL, ended_at_us = $3, last_error = NULL
+    WHERE job_id = $1 AND fence = $2 AND state = 1";
 
 const FAIL: &str = "
     UPDATE job
-    SET state = ?3, not_before_us = ?4, ended_at_us = ?5, last_error = ?6, attempts = attempts - ?7, lease_until_us = NULL
-    WHERE job_id = ?1 AND fence = ?2 AND state = 1";
+    SET state = $3, not_before_us = $4, ended_at_us = $5, last_error = $6, attempts = attempts - $7, lease_until_us = NULL
+    WHERE job_id = $1 AND fence = $2 AND state = 1";
 
 /// All that must end before a session's report: its own end, its transcript, its codings. One writer at a time makes the count
-/// exact; several nodes will need the session's row locked first.
+/// exact: SQLite has no more, and elsewhere the session's row is locked first.
 const UNFINISHED: &str = "
     SELECT (SELECT count(*) FROM job
-            WHERE session_id = ?1 AND lane IN ('transcript', 'enrichment') AND state IN (0, 1))
-         + (SELECT count(*) FROM session WHERE session_id = ?1 AND finished_at_us IS NULL)";
+            WHERE session_id = $1 AND lane IN ('transcript', 'enrichment') AND state IN (0, 1))
+         + (SELECT count(*) FROM session WHERE session_id = $1 AND finished_at_us IS NULL)";
 
-const SETTLE: &str = "
-    UPDATE job
+const SETTLE: Sql = each(
+    "UPDATE job
     SET state = f.value ->> 2, round = f.value ->> 3, not_before_us = f.value ->> 4, ended_at_us = f.value ->> 5,
         last_error = f.value ->> 6, attempts = CASE WHEN (f.value ->> 2) = 0 THEN 0 ELSE attempts END, lease_until_us = NULL
-    FROM json_each(?1) AS f
+    FROM json_each($1) AS f
     WHERE job_id = f.value ->> 0 AND fence = f.value ->> 1 AND state = 1
-    RETURNING job_id";
+    RETURNING job_id",
+    "UPDATE job
+    SET state = (f ->> 2)::bigint, round = (f ->> 3)::bigint, not_before_us = (f ->> 4)::bigint,
+        ended_at_us = (f ->> 5)::bigint, last_error = f ->> 6,
+        attempts = CASE WHEN (f ->> 2)::bigint = 0 THEN 0 ELSE attempts END, lease_until_us = NULL
+    FROM json_array_elements($1::json) AS f
+    WHERE job_id = (f ->> 0)::bigint AND fence = (f ->> 1)::bigint AND state = 1
+    RETURNING job_id",
+);
+
+const CHARGED: &str =
+    "SELECT count(*) FROM ledger WHERE session_id = $1 AND job_id = $2 AND at_us = $3";
 
 const REPLAY: &str = "
     UPDATE job
-    SET state = 0, attempts = 0, round = 1, fence = fence + 1, not_before_us = ?3, ended_at_us = NULL
-    WHERE state = 3 AND (?1 IS NULL OR job_id = ?1) AND (?2 IS NULL OR lane = ?2)
+    SET state = 0, attempts = 0, round = 1, fence = fence + 1, not_before_us = $3, ended_at_us = NULL
+    WHERE state = 3 AND ($1 IS NULL OR job_id = $1) AND ($2 IS NULL OR lane = $2)
     RETURNING lane";
 
 /// A call to an endpoint takes no process with it, so a process's end is not counted against it. Decoding audio may.
 const RELEASE: &str = "
     UPDATE job
     SET state = 0, lease_until_us = NULL, attempts = attempts - CASE WHEN lane = 'recording' THEN 0 ELSE 1 END
-    WHERE state = 1 AND owner = ?1";
+    WHERE state = 1 AND owner = $1";
 
 impl Operation for Enqueue {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
         for job in &self.jobs {
             insert_job(db, job, self.at_us).await?;
         }
@@ -107,29 +141,22 @@ impl Operation for Enqueue {
     }
 }
 
-pub(super) async fn insert_job(
-    db: &mut SqliteConnection,
-    job: &NewJob,
-    at_us: i64,
-) -> Result<(), StoreError> {
+pub(super) async fn insert_job(db: &mut Db, job: &NewJob, at_us: i64) -> Result<(), StoreError> {
     put_job(db, INSERT, job, at_us).await
 }
 
 async fn put_job(
-    db: &mut SqliteConnection,
-    sql: &'static str,
+    db: &mut Db,
+    sql: impl Into<Sql>,
     job: &NewJob,
     at_us: i64,
 ) -> Result<(), StoreError> {
     let id = job.session_id.as_str();
-    let sessions: i64 = sqlx::query_scalar(SESSION_EXISTS)
-        .bind(id)
-        .fetch_one(&mut *db)
-        .await?;
-    if sessions == 0 {
+    let sessions = query(SESSION_EXISTS).bind(id).fetch_one(&mut *db).await?;
+    if first::<i64>(&sessions)? == 0 {
         return Err(StoreError::session_missing(&job.session_id));
     }
-    sqlx::query(sql)
+    query(sql)
         .bind(job.lane.name())
         .bind(&job.kind)
         .bind(id)
@@ -138,16 +165,16 @@ async fn put_job(
         .bind(job.due_us)
         .bind(at_us)
         .bind(to_bytes(&job.body))
-        .execute(db)
+        .execute(&mut *db)
         .await?;
-    Ok(())
+    tell(db, job.lane).await
 }
 
 impl Operation for ClaimJobs {
     type Out = Vec<Lease>;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<Vec<Lease>, StoreError> {
-        sqlx::query(RETURN_EXPIRED)
+    async fn apply(&self, db: &mut Db) -> Result<Vec<Lease>, StoreError> {
+        query(RETURN_EXPIRED)
             .bind(self.lane.name())
             .bind(self.at_us)
             .execute(&mut *db)
@@ -162,7 +189,7 @@ impl Operation for ClaimJobs {
         }) else {
             return Ok(Vec::new());
         };
-        let rows = sqlx::query(CLAIM)
+        let rows = query(CLAIM)
             .bind(&first.session_id)
             .bind(self.lane.name())
             .bind(&first.kind)
@@ -193,17 +220,13 @@ struct First {
 }
 
 impl ClaimJobs {
-    async fn first(
-        &self,
-        db: &mut SqliteConnection,
-        sql: &'static str,
-    ) -> Result<Option<First>, StoreError> {
-        let row = sqlx::query(sql)
+    async fn first(&self, db: &mut Db, sql: Sql) -> Result<Option<First>, StoreError> {
+        let row = query(sql)
             .bind(self.lane.name())
             .bind(self.at_us)
             .fetch_optional(db)
             .await?;
-        let first = |row: &SqliteRow| {
+        let first = |row: &Row| {
             Ok(First {
                 job_id: col(row, "job_id")?,
                 session_id: col(row, "session_id")?,
@@ -221,7 +244,7 @@ impl ClaimJobs {
     }
 }
 
-fn lease(row: &SqliteRow) -> Result<Lease, StoreError> {
+fn lease(row: &Row) -> Result<Lease, StoreError> {
     Ok(Lease {
         job_id: col(row, "job_id")?,
         fence: col(row, "fence")?,
@@ -240,29 +263,30 @@ fn lease(row: &SqliteRow) -> Result<Lease, StoreError> {
 impl Operation for Heartbeat {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        let kept = sqlx::query(HEARTBEAT)
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
+        let kept = query(HEARTBEAT)
             .bind(self.job_id)
             .bind(self.fence)
             .bind(self.lease_until_us)
             .execute(db)
             .await?;
-        held(kept.rows_affected(), self.job_id)
+        held(kept, self.job_id)
     }
 }
 
 impl Operation for CompleteJob {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
         let lease = &self.lease;
-        let done = sqlx::query(COMPLETE)
+        head(db, &lease.session_id).await?;
+        let done = query(COMPLETE)
             .bind(lease.job_id)
             .bind(lease.fence)
             .bind(self.at_us)
             .execute(&mut *db)
             .await?;
-        held(done.rows_affected(), lease.job_id)?;
+        held(done, lease.job_id)?;
         insert_results(db, lease, &self.completion, self.at_us).await?;
         for job in &self.completion.jobs {
             insert_job(db, job, self.at_us).await?;
@@ -273,16 +297,17 @@ impl Operation for CompleteJob {
 
 /// Puts what follows the last job of a session, if nothing that it waits for is left.
 pub(super) async fn insert_if_last(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     last: Option<&NewJob>,
     at_us: i64,
 ) -> Result<(), StoreError> {
     let Some(job) = last else { return Ok(()) };
-    let unfinished: i64 = sqlx::query_scalar(UNFINISHED)
+    head(db, &job.session_id).await?;
+    let unfinished = query(UNFINISHED)
         .bind(job.session_id.as_str())
         .fetch_one(&mut *db)
         .await?;
-    if unfinished == 0 {
+    if first::<i64>(&unfinished)? == 0 {
         put_job(db, INSERT_LAST, job, at_us).await?;
     }
     Ok(())
@@ -292,33 +317,52 @@ impl Operation for SettleJobs {
     /// How many of the leases were still held.
     type Out = usize;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<usize, StoreError> {
-        let Some(first) = self.leases.first() else {
+    async fn apply(&self, db: &mut Db) -> Result<usize, StoreError> {
+        let Some(any) = self.leases.first() else {
             return Ok(0);
         };
-        let id = &first.session_id;
-        insert_job_charges(db, first, &self.settlement.charges, self.at_us).await?;
+        let id = &any.session_id;
+        head(db, id).await?;
+        if !(self.again && self.is_charged(db, any).await?) {
+            insert_job_charges(db, any, &self.settlement.charges, self.at_us).await?;
+        }
         let rows: Vec<Value> = self
             .settlement
             .fates
             .iter()
             .filter_map(|(job_id, fate)| self.fate_row(*job_id, fate))
             .collect();
-        let held: Vec<i64> = sqlx::query_scalar(SETTLE)
+        let rows = query(SETTLE)
             .bind(Value::Array(rows).to_string())
             .fetch_all(&mut *db)
             .await?;
+        let held = rows
+            .iter()
+            .map(first)
+            .collect::<Result<Vec<i64>, StoreError>>()?;
         for (job_id, fate) in &self.settlement.fates {
             if let (true, Fate::Done(Some(coding))) = (held.contains(job_id), fate) {
                 insert_coding(db, id, coding, self.at_us).await?;
             }
         }
         insert_if_last(db, self.settlement.last.as_ref(), self.at_us).await?;
+        tell(db, any.lane).await?;
         Ok(held.len())
     }
 }
 
 impl SettleJobs {
+    /// Whether the try before was kept: then a charge of its very moment is on record.
+    async fn is_charged(&self, db: &mut Db, lease: &Lease) -> Result<bool, StoreError> {
+        let charged = query(CHARGED)
+            .bind(lease.session_id.as_str())
+            .bind(lease.job_id)
+            .bind(self.at_us)
+            .fetch_one(db)
+            .await?;
+        Ok(first::<i64>(&charged)? > 0)
+    }
+
     /// A job's row in [`SETTLE`]; none for one that was not leased here.
     fn fate_row(&self, job_id: i64, fate: &Fate) -> Option<Value> {
         let lease = self.leases.iter().find(|lease| lease.job_id == job_id)?;
@@ -360,29 +404,35 @@ impl Operation for ReplayJobs {
     /// The lanes of the jobs that were put back, one for each.
     type Out = Vec<Lane>;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<Vec<Lane>, StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<Vec<Lane>, StoreError> {
         let (job_id, lane) = match self.which {
             Replay::Job(job_id) => (Some(job_id), None),
             Replay::Lane(lane) => (None, Some(lane.name())),
             Replay::All => (None, None),
         };
-        let rows = sqlx::query(REPLAY)
+        let rows = query(REPLAY)
             .bind(job_id)
             .bind(lane)
             .bind(self.at_us)
-            .fetch_all(db)
+            .fetch_all(&mut *db)
             .await?;
-        rows.iter()
+        let lanes = rows
+            .iter()
             .map(|row| named(row, "lane", Lane::from_name))
-            .collect()
+            .collect::<Result<Vec<Lane>, StoreError>>()?;
+        for lane in Lane::ALL.into_iter().filter(|lane| lanes.contains(lane)) {
+            tell(db, lane).await?;
+        }
+        Ok(lanes)
     }
 }
 
 impl Operation for GiveUpJob {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        let failed = sqlx::query(FAIL)
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
+        head(db, &self.lease.session_id).await?;
+        let failed = query(FAIL)
             .bind(self.lease.job_id)
             .bind(self.lease.fence)
             .bind(JobState::Dead.code())
@@ -392,7 +442,7 @@ impl Operation for GiveUpJob {
             .bind(0_i64)
             .execute(&mut *db)
             .await?;
-        held(failed.rows_affected(), self.lease.job_id)?;
+        held(failed, self.lease.job_id)?;
         insert_if_last(db, self.last.as_ref(), self.at_us).await
     }
 }
@@ -400,7 +450,7 @@ impl Operation for GiveUpJob {
 impl Operation for FailJob {
     type Out = ();
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+    async fn apply(&self, db: &mut Db) -> Result<(), StoreError> {
         let (state, not_before_us, ended_at_us) = match self.retry {
             Retry::At(not_before_us) => (JobState::Ready, not_before_us, None),
             Retry::Dead => (JobState::Dead, self.at_us, Some(self.at_us)),
@@ -409,7 +459,7 @@ impl Operation for FailJob {
             Attempt::Counts => 0,
             Attempt::Free => 1,
         };
-        let failed = sqlx::query(FAIL)
+        let failed = query(FAIL)
             .bind(self.job_id)
             .bind(self.fence)
             .bind(state.code())
@@ -419,7 +469,7 @@ impl Operation for FailJob {
             .bind(refund)
             .execute(db)
             .await?;
-        held(failed.rows_affected(), self.job_id)
+        held(failed, self.job_id)
     }
 }
 
@@ -427,12 +477,8 @@ impl Operation for ReleaseLeases {
     /// How many were given back.
     type Out = u64;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> Result<u64, StoreError> {
-        Ok(sqlx::query(RELEASE)
-            .bind(&self.owner)
-            .execute(db)
-            .await?
-            .rows_affected())
+    async fn apply(&self, db: &mut Db) -> Result<u64, StoreError> {
+        query(RELEASE).bind(&self.owner).execute(db).await
     }
 }
 

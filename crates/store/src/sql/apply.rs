@@ -2,8 +2,7 @@
 
 use std::future::Future;
 
-use sqlx::sqlite::SqliteConnection;
-
+use super::db::Db;
 use crate::error::StoreError;
 
 /// An operation that the writer can carry out within its transaction.
@@ -12,8 +11,5 @@ pub(crate) trait Operation: Send + Sync + 'static {
     type Out: Send + 'static;
 
     /// Carries it out. May be called again after its effects were rolled back.
-    fn apply(
-        &self,
-        db: &mut SqliteConnection,
-    ) -> impl Future<Output = Result<Self::Out, StoreError>> + Send;
+    fn apply(&self, db: &mut Db) -> impl Future<Output = Result<Self::Out, StoreError>> + Send;
 }
