@@ -65,6 +65,10 @@ metrics! {
     enrichment_queue_segments: Gauge = "enrichment_queue_segments", Gauge::default();
     #[doc = " Age of the oldest segment that waits for enrichment, in seconds; 0 if none does."]
     enrichment_oldest_seconds: Gauge = "enrichment_oldest_seconds", Gauge::default();
+    #[doc = " Wait for results: end of an interview to its first report, in seconds."]
+    result_wait_seconds: Histogram = "result_wait_seconds", waits();
+    #[doc = " The longest of these waits since the start, in seconds."]
+    result_wait_worst_seconds: Gauge = "result_wait_worst_seconds", Gauge::default();
     #[doc = " Calls of the chat endpoint by how they ended: answered; busy (429); trouble (it or the network failed); stopped (key, quota or model refused); refused (what it was asked)."]
     enrichment_calls: Labelled = "enrichment_calls", Family::default();
     #[doc = " Calls of the chat endpoint that may be in flight now, as it is learnt."]
@@ -161,6 +165,15 @@ impl Metrics {
         text
     }
 
+    /// An interview has its first report so long after its end.
+    pub fn waited(&self, wait_us: i64) {
+        let wait_us = wait_us.max(0);
+        #[expect(clippy::cast_precision_loss, reason = "seconds for a histogram")]
+        self.result_wait_seconds.observe(wait_us as f64 / 1e6);
+        let worst = &self.result_wait_worst_seconds;
+        worst.set(worst.get().max(wait_us / 1_000_000));
+    }
+
     fn fill_labels(&self) {
         for category in [
             FaultCategory::Retryable,
@@ -214,6 +227,13 @@ impl Default for Metrics {
 fn histogram() -> Histogram {
     Histogram::new([
         0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0,
+    ])
+}
+
+/// Buckets around the goals for results: 25 s in the median, 60 s at the worst, 30 minutes promised.
+fn waits() -> Histogram {
+    Histogram::new([
+        5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0,
     ])
 }
 

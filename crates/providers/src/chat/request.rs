@@ -135,6 +135,47 @@ impl Quirks {
         }
     }
 
+    /// Gives up what an endpoint refuses by name, and says whether anything was: then the same call is worth another try.
+    /// Servers that speak the protocol differ in these names only, and say so in the words of their refusal (OpenAI:
+    /// `unsupported_parameter`; vLLM and proxies: "extra fields not permitted", with the field).
+    #[must_use]
+    pub fn learn(&mut self, refusal: &str) -> bool {
+        let names = |name: &str| {
+            refusal
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .any(|word| word == name)
+        };
+        let lower = refusal.to_lowercase();
+        let unknown = [
+            "support",
+            "unknown",
+            "unrecognized",
+            "permitted",
+            "unexpected",
+            "extra",
+        ];
+        if !unknown.iter().any(|word| lower.contains(word)) {
+            return false;
+        }
+        if self.reasoning_effort.is_some() && names("reasoning_effort") {
+            self.reasoning_effort = None;
+        } else if self.vendor_fields == VendorFields::Send
+            && (names("prompt_cache_key") || names("store"))
+        {
+            self.vendor_fields = VendorFields::Omit;
+        } else if self.token_limit == TokenLimit::MaxTokens && names("max_tokens") {
+            self.token_limit = TokenLimit::MaxCompletionTokens;
+        } else if self.token_limit == TokenLimit::MaxCompletionTokens
+            && names("max_completion_tokens")
+            && !names("max_tokens")
+        {
+            self.token_limit = TokenLimit::MaxTokens;
+        } else {
+            return false;
+        }
+        true
+    }
+
     /// vLLM, llama.cpp, Ollama.
     #[must_use]
     pub fn local() -> Quirks {
@@ -251,4 +292,28 @@ fn strict_problem(node: &Value, path: &str) -> Option<String> {
     }
     node.get("items")
         .and_then(|items| strict_problem(items, &format!("{path}[]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Quirks, TokenLimit, VendorFields};
+
+    #[test]
+    fn a_field_is_given_up_only_where_it_is_refused_by_name_as_unknown() {
+        let mut local = Quirks::local();
+        let openai = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+        assert!(!local.learn("max_tokens is too large: 900000"));
+        assert!(local.learn(openai));
+        assert_eq!(local.token_limit, TokenLimit::MaxCompletionTokens);
+        assert!(!local.learn(openai), "nothing more to give up");
+
+        let mut vendor = Quirks::openai();
+        assert!(vendor.learn("body.reasoning_effort: Extra inputs are not permitted"));
+        assert_eq!(vendor.reasoning_effort, None);
+        assert!(vendor.learn("unknown field prompt_cache_key"));
+        assert_eq!(vendor.vendor_fields, VendorFields::Omit);
+        assert!(vendor.learn("Unrecognized request argument supplied: max_completion_tokens"));
+        assert_eq!(vendor.token_limit, TokenLimit::MaxTokens);
+        assert!(!vendor.learn("Unsupported value: 'messages[0].role'"));
+    }
 }

@@ -30,6 +30,7 @@ pub(super) async fn run(app: &App, client: &Client, lease: &Lease) -> Result<(),
         study.ok_or_else(|| Failure::hopeless("the study of this session does not exist"))?;
     let turns = app.store.turns(id).await?;
     let segments = app.store.segments(id).await?;
+    let first = app.store.report(id).await?.is_none();
     let plan = study.plan(
         session.length,
         &session.language,
@@ -66,6 +67,10 @@ pub(super) async fn run(app: &App, client: &Client, lease: &Lease) -> Result<(),
             },
         )
         .await?;
+    if let Some(ended_at_us) = session.ended_at_us.filter(|_| first) {
+        app.metrics
+            .waited(app.store.now_us().saturating_sub(ended_at_us));
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Calls of the chat-completions endpoint, bounded in time and size; each with a turn of the [`Gate`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -16,12 +16,16 @@ use crate::config::Config;
 /// An answer for twenty segments has some 4 KiB; more than this is no answer.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// Fields that an endpoint can refuse, one after the other.
+const LEARN_MAX: usize = 4;
+
 /// The endpoint and how to call it.
 pub(super) struct Client {
     http: reqwest::Client,
     url: String,
     headers: Vec<(String, String)>,
-    quirks: Quirks,
+    /// As they are learnt.
+    quirks: Mutex<Quirks>,
     model: String,
     gate: Arc<Gate>,
 }
@@ -40,11 +44,11 @@ impl Client {
                 .expect("the TLS library is compiled in, so a client can always be made"),
             url: endpoint.url,
             headers: endpoint.headers,
-            quirks: if own {
+            quirks: Mutex::new(if own {
                 Quirks::openai()
             } else {
                 Quirks::local()
-            },
+            }),
             model: config.enrichment.model.clone(),
             gate,
         }
@@ -68,20 +72,40 @@ impl Client {
         cache_key: &str,
         max_output_tokens: u32,
     ) -> Result<Reply, ChatError> {
-        let request = Request {
+        let mut request = Request {
             model: self.model.clone(),
             messages: vec![Message::system(system), Message::user(user)],
             schema: Some(schema),
             max_output_tokens,
             cache_key: Some(cache_key.to_owned()),
-            quirks: self.quirks.clone(),
+            quirks: self.quirks().clone(),
         };
-        let result = self.post(request).await;
+        let mut result = self.post(&request).await;
+        for _ in 0..LEARN_MAX {
+            match &result {
+                Err(error) if error.category == ChatErrorCategory::Invalid => {
+                    if !request.quirks.learn(&error.detail) {
+                        break;
+                    }
+                }
+                _ => break,
+            }
+            tracing::info!(
+                "the chat endpoint does not know a field, which is left out from now on"
+            );
+            self.quirks().clone_from(&request.quirks);
+            result = self.post(&request).await;
+        }
         turn.end(&result);
         result
     }
 
-    async fn post(&self, request: Request) -> Result<Reply, ChatError> {
+    fn quirks(&self) -> MutexGuard<'_, Quirks> {
+        // Held for a copy, which leaves it whole.
+        self.quirks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn post(&self, request: &Request) -> Result<Reply, ChatError> {
         let mut post = self.http.post(&self.url).body(request.body());
         for (name, value) in &self.headers {
             post = post.header(name, value);

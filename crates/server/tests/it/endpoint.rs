@@ -10,7 +10,7 @@ use sim::provider::SimConfig;
 use store::{JobState, ReportState};
 
 use crate::finished::{
-    ANSWERS, ChatEndpoint, Reply, finish, good, jobs, segments, until, until_report,
+    ANSWERS, ChatEndpoint, Reply, finish, good, jobs, recording, segments, until, until_report,
 };
 use crate::harness::house_with;
 use crate::work::{house_of, report};
@@ -233,4 +233,39 @@ async fn an_answer_of_ten_thousand_words_and_any_script_are_coded_whole_and_quot
     assert!(coded.iter().all(|row| row.coding.is_some()));
     assert!(coded.len() > 80, "{}", coded.len());
     house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_with_other_names_for_things_is_learnt_once_and_costs_no_attempt() {
+    let endpoint = ChatEndpoint::serve(0, |_, body| {
+        if body.get("max_tokens").is_some() {
+            let message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+            let error = json!({ "error": { "message": message, "type": "invalid_request_error", "param": "max_tokens", "code": "unsupported_parameter" } });
+            return Reply::Status(StatusCode::BAD_REQUEST, error);
+        }
+        good(body, None)
+    })
+    .await;
+    let house = house_of(&endpoint).await;
+    let app = house.app();
+    let (id, _) = house.invite().await;
+    finish(app, &id, &ANSWERS, recording()).await;
+    until_report(app, &id, ReportState::Ready).await;
+    let refused = endpoint.codings();
+    let refused = refused
+        .iter()
+        .filter(|body| body.get("max_tokens").is_some());
+    // Calls that were under way together may each have found out.
+    assert!((1..=2).contains(&refused.count()));
+    let jobs = jobs(app).await;
+    assert!(
+        jobs.iter()
+            .all(|job| job.state == JobState::Done && job.attempts <= 1),
+        "{jobs:?}"
+    );
+    let text = app.metrics.text();
+    assert!(
+        text.contains("colloquy_result_wait_seconds_count 1"),
+        "{text}"
+    );
 }
