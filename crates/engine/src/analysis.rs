@@ -56,6 +56,15 @@ pub struct Share {
     pub of: u32,
 }
 
+/// Those who were in a section or wave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Who spoke of the topic there.
+    pub share: Share,
+    /// How they feel about it there, each once.
+    pub feelings: Feelings,
+}
+
 /// A topic over all interviews.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Theme {
@@ -71,9 +80,9 @@ pub struct Theme {
     /// are as many.
     pub against: Vec<Case>,
     /// Who spoke of it in which section, of all who were in it.
-    pub phases: BTreeMap<PhaseId, Share>,
+    pub phases: BTreeMap<PhaseId, Part>,
     /// The same by wave.
-    pub waves: BTreeMap<u32, Share>,
+    pub waves: BTreeMap<u32, Part>,
 }
 
 /// A negative case.
@@ -143,41 +152,31 @@ pub fn themes(coded: &[Coded]) -> Vec<Theme> {
         }
     }
     let theme = |(topic, rows): (&str, Vec<&Coded>)| {
-        let mut said: BTreeMap<&SessionId, Vec<Sentiment>> = BTreeMap::new();
-        for row in &rows {
-            said.entry(&row.session).or_default().push(row.sentiment);
-        }
-        let felt: BTreeMap<&SessionId, Sentiment> = said
-            .into_iter()
-            .map(|(session, said)| (session, prevailing(said)))
-            .collect();
-        let feelings = feelings(felt.values().copied());
-        let among = |sessions: &BTreeSet<&SessionId>, spoke: BTreeSet<&SessionId>| Share {
-            participants: count(spoke.len()),
-            of: count(sessions.len()),
+        let felt = felt(rows.iter().copied());
+        let part = |all: &BTreeSet<&SessionId>, there: &dyn Fn(&Coded) -> bool| {
+            let felt = self::felt(rows.iter().copied().filter(|row| there(row)));
+            Part {
+                share: Share {
+                    participants: count(felt.len()),
+                    of: count(all.len()),
+                },
+                feelings: feelings(felt.values().copied()),
+            }
         };
-        let spoke = |holds: &dyn Fn(&Coded) -> bool| {
-            let rows = rows.iter().filter(|row| holds(row));
-            rows.map(|row| &row.session).collect::<BTreeSet<_>>()
-        };
+        let whole = part(&everybody, &|_| true);
         Theme {
             topic: topic.to_owned(),
-            share: among(&everybody, felt.keys().copied().collect()),
+            share: whole.share,
             segments: count(rows.len()),
-            feelings,
-            against: against(feelings, &felt, &rows),
+            feelings: whole.feelings,
+            against: against(whole.feelings, &felt, &rows),
             phases: in_phase
                 .iter()
-                .map(|(phase, sessions)| {
-                    let spoke = spoke(&|row| row.phase == **phase);
-                    ((*phase).clone(), among(sessions, spoke))
-                })
+                .map(|(phase, all)| ((*phase).clone(), part(all, &|row| row.phase == **phase)))
                 .collect(),
             waves: in_wave
                 .iter()
-                .map(|(wave, sessions)| {
-                    (*wave, among(sessions, spoke(&|row| row.version == *wave)))
-                })
+                .map(|(wave, all)| (*wave, part(all, &|row| row.version == *wave)))
                 .collect(),
         }
     };
@@ -187,6 +186,17 @@ pub fn themes(coded: &[Coded]) -> Vec<Theme> {
         by_share.then_with(|| a.topic.cmp(&b.topic))
     });
     themes
+}
+
+/// How each person who said some of this feels.
+fn felt<'a>(rows: impl Iterator<Item = &'a Coded>) -> BTreeMap<&'a SessionId, Sentiment> {
+    let mut said: BTreeMap<&SessionId, Vec<Sentiment>> = BTreeMap::new();
+    for row in rows {
+        said.entry(&row.session).or_default().push(row.sentiment);
+    }
+    said.into_iter()
+        .map(|(session, said)| (session, prevailing(said)))
+        .collect()
 }
 
 fn feelings(felt: impl Iterator<Item = Sentiment>) -> Feelings {

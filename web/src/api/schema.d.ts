@@ -2694,6 +2694,8 @@ export interface components {
         };
         /** @description So many of so many participants. */
         ShareView: {
+            /** @description How they feel about it there. */
+            feelings: components["schemas"]["FeelingsView"];
             /** @description A section's id, or a version of the study. */
             key: string;
             /** @description What people read for it. */

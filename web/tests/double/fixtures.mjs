@@ -535,12 +535,36 @@ export const themes = {
       feelings: { negative: 1, neutral: 0, positive: 2, mixed: 0 },
       against: [{ session_id: "01JD0B2DONE00000000000000B", participant: "P-00000B", turn: 4 }],
       phases: [
-        { key: "warmup", label: "Getting started", participants: 1, of: 4 },
-        { key: "exploration", label: "Your tools", participants: 3, of: 4 },
+        {
+          key: "warmup",
+          label: "Getting started",
+          participants: 1,
+          of: 4,
+          feelings: { negative: 0, neutral: 0, positive: 1, mixed: 0 },
+        },
+        {
+          key: "exploration",
+          label: "Your tools",
+          participants: 3,
+          of: 4,
+          feelings: { negative: 1, neutral: 0, positive: 2, mixed: 0 },
+        },
       ],
       waves: [
-        { key: "1", label: "Version 1", participants: 1, of: 2 },
-        { key: "2", label: "Version 2", participants: 2, of: 2 },
+        {
+          key: "1",
+          label: "Version 1",
+          participants: 1,
+          of: 2,
+          feelings: { negative: 0, neutral: 0, positive: 1, mixed: 0 },
+        },
+        {
+          key: "2",
+          label: "Version 2",
+          participants: 2,
+          of: 2,
+          feelings: { negative: 0, neutral: 0, positive: 2, mixed: 0 },
+        },
       ],
     },
     {
@@ -551,8 +575,24 @@ export const themes = {
       segments: 1,
       feelings: { negative: 0, neutral: 1, positive: 0, mixed: 0 },
       against: [],
-      phases: [{ key: "warmup", label: "Getting started", participants: 1, of: 4 }],
-      waves: [{ key: "1", label: "Version 1", participants: 1, of: 2 }],
+      phases: [
+        {
+          key: "warmup",
+          label: "Getting started",
+          participants: 1,
+          of: 4,
+          feelings: { negative: 0, neutral: 0, positive: 1, mixed: 0 },
+        },
+      ],
+      waves: [
+        {
+          key: "1",
+          label: "Version 1",
+          participants: 1,
+          of: 2,
+          feelings: { negative: 0, neutral: 0, positive: 1, mixed: 0 },
+        },
+      ],
     },
   ],
 };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::analysis::{Case, Coded, Share, grid, prevailing, themes};
+use engine::analysis::{Case, Coded, Part, Share, grid, prevailing, themes};
 use engine::enrich::Sentiment;
 use engine::ids::{PhaseId, SessionId, TurnNo};
 
@@ -84,15 +84,29 @@ fn sections_and_waves_are_compared_over_those_who_were_in_them() {
     let phases: Vec<(&str, u32, u32)> = theme
         .phases
         .iter()
-        .map(|(phase, share)| (phase.as_str(), share.participants, share.of))
+        .map(|(phase, part)| (phase.as_str(), part.share.participants, part.share.of))
         .collect();
     assert_eq!(phases, [("probing", 1, 1), ("warmup", 1, 2)]);
     let waves: Vec<(u32, u32, u32)> = theme
         .waves
         .iter()
-        .map(|(wave, share)| (*wave, share.participants, share.of))
+        .map(|(wave, part)| (*wave, part.share.participants, part.share.of))
         .collect();
     assert_eq!(waves, [(1, 1, 2), (2, 1, 1)]);
+    // Who is for it in one section and against it in another is each there, and both over all.
+    rows.push(coded("a", &["cost"], Negative));
+    rows[3].phase = PhaseId::from("probing");
+    let theme = &themes(&rows)[0];
+    let feelings = |phase: &str| theme.phases[&PhaseId::from(phase)].feelings;
+    assert_eq!(
+        (feelings("warmup").positive, feelings("warmup").negative),
+        (1, 0)
+    );
+    assert_eq!(
+        (feelings("probing").positive, feelings("probing").negative),
+        (1, 1)
+    );
+    assert_eq!((theme.feelings.positive, theme.feelings.mixed), (1, 1));
 }
 
 #[test]
@@ -196,11 +210,11 @@ fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
             }
             let found: BTreeSet<_> = theme.against.iter().cloned().collect();
             assert_eq!(found, against);
-            for (wave, share) in &theme.waves {
-                agrees(&rows, &theme.topic, |row| row.version == *wave, *share);
+            for (wave, part) in &theme.waves {
+                agrees(&rows, &theme.topic, |row| row.version == *wave, *part);
             }
-            for (phase, share) in &theme.phases {
-                agrees(&rows, &theme.topic, |row| row.phase == *phase, *share);
+            for (phase, part) in &theme.phases {
+                agrees(&rows, &theme.topic, |row| row.phase == *phase, *part);
             }
         }
         assert!(
@@ -211,8 +225,8 @@ fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
     }
 }
 
-/// So many spoke of it there, of all who were there.
-fn agrees(rows: &[Coded], topic: &str, there: impl Fn(&Coded) -> bool, share: Share) {
+/// So many spoke of it there, of all who were there, and feel so about what they said there.
+fn agrees(rows: &[Coded], topic: &str, there: impl Fn(&Coded) -> bool, part: Part) {
     let all: BTreeSet<_> = rows
         .iter()
         .filter(|row| there(row))
@@ -224,7 +238,15 @@ fn agrees(rows: &[Coded], topic: &str, there: impl Fn(&Coded) -> bool, share: Sh
         .map(|row| &row.session)
         .collect();
     assert_eq!(
-        (share.participants as usize, share.of as usize),
+        (part.share.participants as usize, part.share.of as usize),
         (spoke.len(), all.len())
     );
+    let negative = spoke.iter().filter(|session| {
+        let said = rows.iter().filter(|row| {
+            there(row) && row.session == ***session && row.topics.iter().any(|own| own == topic)
+        });
+        let felt: BTreeSet<_> = said.map(|row| row.sentiment.name()).collect();
+        felt.contains("negative") && !felt.contains("positive") && !felt.contains("mixed")
+    });
+    assert_eq!(part.feelings.negative as usize, negative.count());
 }

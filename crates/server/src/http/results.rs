@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use engine::analysis::{self, Cell, Coded, Share, Theme};
+use engine::analysis::{self, Cell, Coded, Feelings, Part, Theme};
 use engine::ids::{PhaseId, SessionId, StudyId};
 use engine::link::Speaker;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub(super) struct ShareView {
     participants: u32,
     /// Of all who were there.
     of: u32,
+    /// How they feel about it there.
+    feelings: FeelingsView,
 }
 
 /// How participants feel, each counted once.
@@ -411,7 +413,7 @@ impl Words {
     }
 
     /// Sections as the study has them, those of older versions last.
-    fn in_order(&self, phases: BTreeMap<PhaseId, Share>) -> Vec<ShareView> {
+    fn in_order(&self, phases: BTreeMap<PhaseId, Part>) -> Vec<ShareView> {
         let mut shares: Vec<(usize, ShareView)> = phases
             .into_iter()
             .map(|(phase, of)| {
@@ -431,12 +433,7 @@ impl Words {
             participants: theme.share.participants,
             of: theme.share.of,
             segments: theme.segments,
-            feelings: FeelingsView {
-                negative: theme.feelings.negative,
-                neutral: theme.feelings.neutral,
-                positive: theme.feelings.positive,
-                mixed: theme.feelings.mixed,
-            },
+            feelings: feelings(theme.feelings),
             against: theme
                 .against
                 .into_iter()
@@ -457,11 +454,21 @@ impl Words {
     }
 }
 
-fn share(key: String, label: String, share: Share) -> ShareView {
+fn share(key: String, label: String, part: Part) -> ShareView {
     ShareView {
         key,
         label,
-        participants: share.participants,
-        of: share.of,
+        participants: part.share.participants,
+        of: part.share.of,
+        feelings: feelings(part.feelings),
+    }
+}
+
+fn feelings(felt: Feelings) -> FeelingsView {
+    FeelingsView {
+        negative: felt.negative,
+        neutral: felt.neutral,
+        positive: felt.positive,
+        mixed: felt.mixed,
     }
 }

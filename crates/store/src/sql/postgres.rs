@@ -81,6 +81,10 @@ pub(super) async fn open(config: &StoreConfig, address: &Address) -> Result<Open
                 "idle_in_transaction_session_timeout",
                 IDLE_IN_TRANSACTION_MAX,
             ),
+            // A connection whose way here is gone must not keep the name for hours, which is the system's habit.
+            ("tcp_keepalives_idle", "15"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
         ])
         .disable_statement_logging();
     let node = Node {

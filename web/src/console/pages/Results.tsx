@@ -69,13 +69,6 @@ function ThemeList({ of: { themes, counted, truncated } }: { of: Themes }) {
 }
 
 function ThemeCard({ theme }: { theme: Theme }) {
-  const { feelings } = theme;
-  const felt = [
-    ["positive", feelings.positive],
-    ["mixed", feelings.mixed],
-    ["neutral", feelings.neutral],
-    ["negative", feelings.negative],
-  ] as const;
   return (
     <li className="card theme" data-testid="theme">
       <h2>{theme.label}</h2>
@@ -86,15 +79,7 @@ function ThemeCard({ theme }: { theme: Theme }) {
         </strong>{" "}
         participants, {count(theme.segments, "mention")}
       </p>
-      <p className="feelings">
-        {felt
-          .filter(([, number]) => number > 0)
-          .map(([sentiment, number]) => (
-            <span key={sentiment}>
-              <Sentiment value={sentiment} /> {quantity(number)}
-            </span>
-          ))}
-      </p>
+      <Feelings feelings={theme.feelings} />
       {theme.against.length > 0 && (
         <p className="small">
           Negative cases:{" "}
@@ -112,11 +97,35 @@ function ThemeCard({ theme }: { theme: Theme }) {
   );
 }
 
+const FEELINGS = ["positive", "mixed", "neutral", "negative"] as const;
+
+function Feelings({ feelings }: { feelings: Theme["feelings"] }) {
+  return (
+    <span className="feelings">
+      {FEELINGS.filter((sentiment) => feelings[sentiment] > 0).map((sentiment) => (
+        <span key={sentiment}>
+          <Sentiment value={sentiment} /> {quantity(feelings[sentiment])}
+        </span>
+      ))}
+    </span>
+  );
+}
+
 function Shares({ title, shares }: { title: string; shares: Theme["phases"] }) {
   return (
-    <p className="small muted">
-      {title}: {shares.map((share) => `${share.label} ${share.participants}/${share.of}`).join(" · ")}
-    </p>
+    <div className="small shares">
+      <h3>{title}</h3>
+      <ul>
+        {shares.map((share) => (
+          <li key={share.key} data-testid="share">
+            <span>
+              {share.label} {share.participants} of {share.of}
+            </span>
+            <Feelings feelings={share.feelings} />
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 
