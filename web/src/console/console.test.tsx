@@ -336,6 +336,9 @@ describe("results of a study", () => {
       "href",
       "/console/sessions/01JD0B2DONE00000000000000B?turn=4",
     );
+    const parts = within(first).getAllByTestId("share");
+    expect(parts).toHaveLength(4);
+    expect(parts[1]).toHaveTextContent(/^Your tools: 3 of 4.*positive 2.*negative 1$/);
   });
 
   it("every cell of the grid leads to the place where it was said", async () => {

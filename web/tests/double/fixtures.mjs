@@ -581,7 +581,7 @@ export const themes = {
           label: "Getting started",
           participants: 1,
           of: 4,
-          feelings: { negative: 0, neutral: 0, positive: 1, mixed: 0 },
+          feelings: { negative: 0, neutral: 1, positive: 0, mixed: 0 },
         },
       ],
       waves: [
@@ -590,7 +590,7 @@ export const themes = {
           label: "Version 1",
           participants: 1,
           of: 2,
-          feelings: { negative: 0, neutral: 0, positive: 1, mixed: 0 },
+          feelings: { negative: 0, neutral: 1, positive: 0, mixed: 0 },
         },
       ],
     },

@@ -119,7 +119,7 @@ function Shares({ title, shares }: { title: string; shares: Theme["phases"] }) {
         {shares.map((share) => (
           <li key={share.key} data-testid="share">
             <span>
-              {share.label} {share.participants} of {share.of}
+              {share.label}: {share.participants} of {share.of}
             </span>
             <Feelings feelings={share.feelings} />
           </li>
