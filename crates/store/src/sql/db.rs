@@ -1,12 +1,16 @@
 //! Two databases behind one way of asking: statements are written once, and twice where the dialects differ.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{Postgres, Sqlite};
 
 use crate::error::StoreError;
+
+/// Longer than PostgreSQL itself lets a statement take (`postgres::STATEMENT_MAX`), so that its own word comes first.
+const STATEMENT_WAIT: Duration = Duration::from_secs(25);
 
 /// A connection.
 #[derive(Debug)]
@@ -87,7 +91,9 @@ impl<'q> Query<'q> {
         Ok(match on.into() {
             On::Sqlite(db) => self.for_sqlite().execute(db).await?.rows_affected(),
             On::SqlitePool(pool) => self.for_sqlite().execute(pool).await?.rows_affected(),
-            On::Postgres(db) => self.for_postgres().execute(db).await?.rows_affected(),
+            On::Postgres(db) => within(self.for_postgres().execute(db))
+                .await?
+                .rows_affected(),
             On::PostgresPool(pool) => self.for_postgres().execute(pool).await?.rows_affected(),
         })
     }
@@ -99,7 +105,7 @@ impl<'q> Query<'q> {
         Ok(match on.into() {
             On::Sqlite(db) => sqlite(self.for_sqlite().fetch_all(db).await?),
             On::SqlitePool(pool) => sqlite(self.for_sqlite().fetch_all(pool).await?),
-            On::Postgres(db) => postgres(self.for_postgres().fetch_all(db).await?),
+            On::Postgres(db) => postgres(within(self.for_postgres().fetch_all(db)).await?),
             On::PostgresPool(pool) => postgres(self.for_postgres().fetch_all(pool).await?),
         })
     }
@@ -113,7 +119,9 @@ impl<'q> Query<'q> {
         Ok(match on.into() {
             On::Sqlite(db) => self.for_sqlite().fetch_optional(db).await?.map(sqlite),
             On::SqlitePool(pool) => self.for_sqlite().fetch_optional(pool).await?.map(sqlite),
-            On::Postgres(db) => self.for_postgres().fetch_optional(db).await?.map(postgres),
+            On::Postgres(db) => within(self.for_postgres().fetch_optional(db))
+                .await?
+                .map(postgres),
             On::PostgresPool(pool) => self
                 .for_postgres()
                 .fetch_optional(pool)
@@ -153,12 +161,27 @@ impl<'q> Query<'q> {
     }
 }
 
+/// A connection whose way is gone says nothing for a quarter of an hour; the writer has others to write.
+async fn within<T>(
+    statement: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(STATEMENT_WAIT, statement)
+        .await
+        .unwrap_or_else(|_late| {
+            let late = std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                "the database did not answer in time",
+            );
+            Err(sqlx::Error::Io(late))
+        })
+}
+
 impl Db {
     /// Carries out statements without parameters, which may be several.
     pub(super) async fn batch(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         match self {
             Db::Sqlite(db) => sqlx::raw_sql(sql).execute(db).await.map(|_| ()),
-            Db::Postgres(db) => sqlx::raw_sql(sql).execute(db).await.map(|_| ()),
+            Db::Postgres(db) => within(sqlx::raw_sql(sql).execute(db)).await.map(|_| ()),
         }
     }
 }

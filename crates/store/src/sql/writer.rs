@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::db::Db;
 use super::error::{breaks_transaction, is_rolled_back};
@@ -25,6 +25,8 @@ use crate::op::Append;
 
 /// Without work for so long, the WAL is written back and cut to nothing.
 const IDLE: Duration = Duration::from_secs(30);
+/// A server on the same continent begins a transaction within a tenth of a second.
+const BEGIN_WAIT: Duration = Duration::from_secs(3);
 
 /// The writer task. It owns the connection, the lock on the database, and the queue's receiving end.
 pub(crate) struct Writer {
@@ -130,8 +132,15 @@ impl Writer {
 
     /// One transaction for all, one savepoint for each. Gives the operations back if the transaction broke.
     async fn write_together(&mut self, mut group: Vec<Write>) -> Result<(), Vec<Write>> {
-        let Ok(db) = self.begin().await else {
-            return Err(group);
+        let db = match self.begin().await {
+            Ok(db) => db,
+            // Nothing was written, and to ask again for each would keep the last of them waiting for ever.
+            Err(error) => {
+                for write in group {
+                    self.settle(write, Err(error.clone()));
+                }
+                return Ok(());
+            }
         };
         let fates = match apply_all(db, &mut group).await {
             Ok(fates) => fates,
@@ -275,11 +284,16 @@ impl Writer {
 /// SQLite takes the write lock at once, so that nothing read in the transaction can be overtaken before it writes. PostgreSQL
 /// lets others write meanwhile; operations lock the rows that must not move.
 async fn begin(db: &mut Db) -> Result<(), StoreError> {
-    let sql = match db {
-        Db::Sqlite(_) => "BEGIN IMMEDIATE",
-        Db::Postgres(_) => "BEGIN",
-    };
-    Ok(db.batch(sql).await?)
+    match db {
+        Db::Sqlite(_) => Ok(db.batch("BEGIN IMMEDIATE").await?),
+        // Not an answer that takes work: without one the connection is gone, and a new one is tried.
+        Db::Postgres(_) => match timeout(BEGIN_WAIT, db.batch("BEGIN")).await {
+            Ok(begun) => Ok(begun?),
+            Err(_late) => Err(StoreError::unavailable(
+                "the database does not answer any more",
+            )),
+        },
+    }
 }
 
 /// Closes the savepoint of the operation before, which went well, and opens one for the next: one trip to the database.

@@ -23,10 +23,22 @@ if [ "$(id -u)" = 0 ]; then
 fi
 cd "$dir"
 $as initdb -D "$dir/data" -U colloquy --auth=trust --no-sync -E UTF8 --locale=C.UTF-8 >"$dir/log" 2>&1
-$as postgres -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=400 \
-    -c shared_buffers=32MB >>"$dir/log" 2>&1 &
-server=$!
-until pg_isready -q -h "$dir" -U colloquy; do kill -0 $server; sleep 0.05; done
+start() {
+    $as postgres -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+        -c max_connections=400 -c shared_buffers=32MB >>"$dir/log" 2>&1 &
+    server=$!
+    until pg_isready -q -h "$dir" -U colloquy; do
+        kill -0 $server 2>/dev/null || return 1
+        sleep 0.05
+    done
+}
+# One that was killed is not quite gone for a moment, and the next refuses to start beside it.
+tries=0
+until start; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ]
+    sleep 0.1
+done
 echo ready
 cat >/dev/null
 kill -QUIT $server
@@ -77,13 +89,11 @@ impl Cluster {
     pub(crate) fn kill(&self) {
         let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().to_owned();
-        assert!(
-            Command::new("kill")
-                .args(["-9", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        // With those who serve connections, which outlive it for a moment; and it shall not put others in their place.
+        signal("-STOP", std::slice::from_ref(&pid));
+        let mut all = children(&pid);
+        all.push(pid);
+        signal("-9", &all);
         let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
         // The shell removes the folder only if it was told to end; killed, it leaves everything.
         shell.kill().unwrap();
@@ -104,6 +114,26 @@ impl Drop for Cluster {
         drop(shell.stdin.take());
         let _ = shell.wait();
     }
+}
+
+fn signal(signal: &str, pids: &[String]) {
+    let sent = Command::new("kill").arg(signal).args(pids).status();
+    assert!(sent.unwrap().success());
+}
+
+/// The processes whose parent this is, from the fourth field of their `stat` (proc_pid_stat(5)).
+fn children(pid: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut found = Vec::new();
+    for process in processes {
+        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // The second field, a name in brackets, may hold anything.
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        if rest.split_whitespace().nth(1) == Some(pid) {
+            found.push(process.file_name().into_string().unwrap());
+        }
+    }
+    found
 }
 
 fn run(folder: &Path) -> Child {
