@@ -45,10 +45,12 @@ impl Node {
             .await
             .map_err(|_late| self.unreachable("it does not answer"))?
             .map_err(|error| self.unreachable(&error.to_string()))?;
-        let taken: bool = sqlx::query_scalar(TAKE_NAME)
+        let taking = sqlx::query_scalar(TAKE_NAME)
             .bind(&self.name)
-            .fetch_one(&mut db)
-            .await?;
+            .fetch_one(&mut db);
+        let taken: bool = tokio::time::timeout(CONNECT_WAIT, taking)
+            .await
+            .map_err(|_late| self.unreachable("it does not answer"))??;
         if taken {
             Ok(db)
         } else {
