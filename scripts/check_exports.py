@@ -1,4 +1,4 @@
-"""Reads what Colloquy exports with parsers that are not ours: webvtt-py, srt, python-docx, and Python's own csv, json and zipfile.
+"""Reads what Colloquy exports with parsers that are not ours: webvtt-py, srt, python-docx, pyarrow, and Python's own csv, json and zipfile.
 
 usage: check_exports.py COLLOQUY_BINARY
 Writes synthetic interviews, has the simulator code them, exports them in every format, parses every file, and compares what
@@ -17,9 +17,12 @@ import tempfile
 import time
 import urllib.request
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import docx
+import pyarrow
+import pyarrow.parquet
 import srt
 import webvtt
 
@@ -69,6 +72,28 @@ def coded(binary, env):
     stopped(simulator)
 
 
+def compared(name, sheet, rows):
+    """A Parquet table and the rows of the CSV file say the same."""
+    assert sheet.column_names == list(rows[0]), (name, sheet.column_names)
+    assert sheet.schema.metadata[b"colloquy.table"] == name.encode()
+    for column in sheet.schema:
+        values = sheet[column.name].to_pylist()
+        assert len(values) == len(rows), (name, len(values))
+        for value, row in zip(values, rows):
+            text = row[column.name]
+            if value is None:
+                assert text == "", (name, column.name, text)
+            elif pyarrow.types.is_list(column.type):
+                assert json.loads(text) == value
+            elif pyarrow.types.is_timestamp(column.type):
+                assert column.type.tz == "UTC" and datetime.fromisoformat(text) == value.replace(microsecond=value.microsecond // 1000 * 1000)
+            elif pyarrow.types.is_string(column.type):
+                # The CSV is for spreadsheets: what could be a formula has an apostrophe there.
+                assert text in (value, f"'{value}"), (text, value)
+            else:
+                assert type(value)(text) == value, (name, column.name)
+
+
 def main():
     binary = str(Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory(prefix="colloquy-exports-") as folder:
@@ -100,6 +125,9 @@ def main():
         assert len(tables["turns"]) == SESSIONS * ANSWERS * 2
         assert len(tables["codings"]) == SESSIONS * ANSWERS, len(tables["codings"])
         assert tables["quotes"], "no quotes"
+        for name, rows in tables.items():
+            sheet = pyarrow.parquet.read_table(exported("--study", STUDY, "parquet", "--table", name))
+            compared(name, sheet, rows)
 
         for line in lines:
             session, turns = line["session_id"], line["turns"]
@@ -125,7 +153,7 @@ def main():
             assert len(headings) == len({turn["phase"] for turn in turns})
         print(
             f"{SESSIONS} interviews: {len(tables['turns'])} turns, {len(tables['codings'])} codings and {len(tables['quotes'])} quotes "
-            "read back alike from jsonl, csv, zip, vtt, srt, docx and txt"
+            "read back alike from jsonl, csv, zip, parquet, vtt, srt, docx and txt"
         )
 
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use engine::ids::{SessionId, StudyId};
-use server::export::{Archive, Cells, Format, Interview, Table};
+use server::export::{Archive, Cells, Format, Interview, Sheet, Table};
 use server::walk::Walk;
 use store::{Database, Store, StoreConfig, StoreError};
 
@@ -22,7 +22,7 @@ const PROGRESS_EVERY: usize = 100;
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// A whole study: jsonl, csv or zip.
+    /// A whole study: jsonl, csv, parquet or zip.
     #[arg(
         long,
         value_name = "ID",
@@ -30,13 +30,13 @@ pub(crate) struct Arguments {
         conflicts_with = "session"
     )]
     study: Option<String>,
-    /// One interview: jsonl, csv, vtt, srt, txt or docx.
+    /// One interview: jsonl, csv, parquet, vtt, srt, txt or docx.
     #[arg(long, value_name = "ID")]
     session: Option<String>,
     /// The format.
     #[arg(long, value_parser = format)]
     format: Format,
-    /// Of a CSV: sessions, turns, codings or quotes.
+    /// Of a CSV or Parquet file: sessions, turns, codings or quotes.
     #[arg(long, default_value = "turns", value_parser = table)]
     table: Table,
     /// For machines: do not put an apostrophe before what a spreadsheet could take for a formula.
@@ -111,6 +111,7 @@ async fn write(store: &Store, arguments: &Arguments) -> anyhow::Result<usize> {
         .with_context(|| format!("{name} cannot be made; if it is there, choose another name"))?;
     let mut file = BufWriter::new(file);
     let mut archive = Archive::new(cells);
+    let mut sheet = Sheet::new(arguments.table);
     let whole = arguments.session.is_some();
     if arguments.format == Format::Csv && !whole {
         file.write_all(&arguments.table.head())?;
@@ -121,6 +122,8 @@ async fn write(store: &Store, arguments: &Arguments) -> anyhow::Result<usize> {
             .with_context(|| format!("there is no session {id}"))?;
         if arguments.format == Format::Zip {
             archive.add(&interview);
+        } else if arguments.format == Format::Parquet {
+            sheet.add(&interview);
         } else if arguments.format == Format::Csv && !whole {
             file.write_all(&interview.rows(arguments.table, cells))?;
         } else {
@@ -130,8 +133,10 @@ async fn write(store: &Store, arguments: &Arguments) -> anyhow::Result<usize> {
             output::line(format!("  {} of {} interviews", index + 1, ids.len()));
         }
     }
-    if arguments.format == Format::Zip {
-        file.write_all(&archive.finish())?;
+    match arguments.format {
+        Format::Zip => file.write_all(&archive.finish())?,
+        Format::Parquet => file.write_all(&sheet.finish())?,
+        Format::Jsonl | Format::Csv | Format::Vtt | Format::Srt | Format::Txt | Format::Docx => {}
     }
     file.into_inner()
         .map_err(std::io::IntoInnerError::into_error)

@@ -8,6 +8,7 @@ pub mod clip;
 mod clock;
 pub mod demux;
 mod desk;
+pub mod excerpt;
 mod fragment;
 mod gap;
 mod jitter;

@@ -9,7 +9,7 @@ mod reply;
 mod request;
 
 pub use headers::{RateLimits, Window};
-pub use reply::{ChatError, ChatErrorCategory, Finish, Reply, RetryHint, parse_reply};
+pub use reply::{ChatError, ChatErrorCategory, Finish, Reply, RetryHint, parse_error, parse_reply};
 pub use request::{
     Message, Quirks, Request, Role, Schema, Structured, TokenLimit, VendorFields, endpoint,
 };

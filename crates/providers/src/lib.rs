@@ -20,6 +20,7 @@ mod openai;
 mod price;
 mod profile;
 mod secret;
+pub mod transcriptions;
 
 pub use codec::{Closed, Codec, CodecOutput, Counters, Endpoint, Frame, codec};
 pub use price::{PriceBook, PriceError};

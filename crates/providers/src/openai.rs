@@ -6,3 +6,4 @@ mod usage;
 mod wire;
 
 pub(crate) use codec::OpenAiCodec;
+pub(crate) use usage::TranscriptionUsage;

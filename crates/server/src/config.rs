@@ -35,6 +35,8 @@ pub struct Config {
     pub provider: Provider,
     /// Coding of transcripts.
     pub enrichment: Enrichment,
+    /// Who hears participants a second time.
+    pub second_transcript: SecondTranscript,
     /// Who is told.
     pub webhooks: Webhooks,
     /// How much at once.
@@ -194,6 +196,23 @@ pub struct Enrichment {
     pub attempts_max: u32,
 }
 
+/// `[second_transcript]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondTranscript {
+    /// The model; empty: there is no second transcript.
+    pub model: String,
+    /// Transcriptions endpoint; empty: the provider's.
+    pub base_url: String,
+    /// Its key; empty: the provider's.
+    #[serde(deserialize_with = "secret")]
+    pub api_key: Secret,
+    /// Calls in flight, 1 to 32.
+    pub concurrency: usize,
+    /// How long one call may take.
+    pub timeout_ms: u64,
+}
+
 /// `[capacity]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -310,21 +329,27 @@ impl Config {
     /// Base URL and key of the endpoint that codes transcripts.
     #[must_use]
     pub fn enrichment_endpoint(&self) -> (String, Secret) {
-        let own_key = !self.enrichment.api_key.expose().is_empty();
-        if self.enrichment.base_url.is_empty() {
-            let key = if own_key {
-                &self.enrichment.api_key
-            } else {
-                &self.provider.openai_api_key
-            };
-            (self.provider.openai_base_url.clone(), key.clone())
-        } else {
-            // A key is never sent to another endpoint than the one it was given for.
-            (
-                self.enrichment.base_url.clone(),
-                self.enrichment.api_key.clone(),
-            )
+        self.endpoint(&self.enrichment.base_url, &self.enrichment.api_key)
+    }
+
+    /// Base URL and key of the endpoint that hears a second time.
+    #[must_use]
+    pub fn second_transcript_endpoint(&self) -> (String, Secret) {
+        let second = &self.second_transcript;
+        self.endpoint(&second.base_url, &second.api_key)
+    }
+
+    /// The provider's where no other base URL is named. A key is never sent to another endpoint than the one it was given for.
+    fn endpoint(&self, base_url: &str, key: &Secret) -> (String, Secret) {
+        if !base_url.is_empty() {
+            return (base_url.to_owned(), key.clone());
         }
+        let key = if key.expose().is_empty() {
+            &self.provider.openai_api_key
+        } else {
+            key
+        };
+        (self.provider.openai_base_url.clone(), key.clone())
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod docx;
 mod json;
+mod parquet;
 mod table;
 mod transcript;
 
@@ -14,7 +15,8 @@ use engine::ids::SessionId;
 use engine::link::Speaker;
 use store::{SegmentRow, SessionRow, Store, StoreError, TurnRow};
 
-pub use table::{Archive, Cells, Table};
+pub use parquet::Sheet;
+pub use table::{Archive, Cells, Kind, Table};
 
 /// The interviewer, in every format.
 pub const MODERATOR: &str = "MODERATOR";
@@ -42,6 +44,8 @@ pub enum Format {
     Jsonl,
     /// A table.
     Csv,
+    /// A table with types (Apache Parquet).
+    Parquet,
     /// Subtitles with speakers (W3C WebVTT).
     Vtt,
     /// Subtitles (SubRip).
@@ -55,10 +59,17 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether there is one for each table.
+    #[must_use]
+    pub const fn is_table(self) -> bool {
+        matches!(self, Format::Csv | Format::Parquet)
+    }
+
     /// All of them.
-    pub const ALL: [Format; 7] = [
+    pub const ALL: [Format; 8] = [
         Format::Jsonl,
         Format::Csv,
+        Format::Parquet,
         Format::Vtt,
         Format::Srt,
         Format::Txt,
@@ -67,9 +78,10 @@ impl Format {
     ];
 
     /// Those of one session.
-    pub const OF_SESSION: [Format; 6] = [
+    pub const OF_SESSION: [Format; 7] = [
         Format::Jsonl,
         Format::Csv,
+        Format::Parquet,
         Format::Vtt,
         Format::Srt,
         Format::Txt,
@@ -77,7 +89,7 @@ impl Format {
     ];
 
     /// Those of a whole study.
-    pub const OF_STUDY: [Format; 3] = [Format::Jsonl, Format::Csv, Format::Zip];
+    pub const OF_STUDY: [Format; 4] = [Format::Jsonl, Format::Csv, Format::Parquet, Format::Zip];
 
     /// The name, which is the file's ending too.
     #[must_use]
@@ -85,6 +97,7 @@ impl Format {
         match self {
             Format::Jsonl => "jsonl",
             Format::Csv => "csv",
+            Format::Parquet => "parquet",
             Format::Vtt => "vtt",
             Format::Srt => "srt",
             Format::Txt => "txt",
@@ -105,6 +118,7 @@ impl Format {
         match self {
             Format::Jsonl => "application/x-ndjson",
             Format::Csv => "text/csv; charset=utf-8",
+            Format::Parquet => "application/vnd.apache.parquet",
             Format::Vtt => "text/vtt; charset=utf-8",
             Format::Srt => "application/x-subrip; charset=utf-8",
             Format::Txt => "text/plain; charset=utf-8",
@@ -156,19 +170,24 @@ impl Interview {
     fn heard(&self) -> impl Iterator<Item = &TurnRow> {
         self.turns
             .iter()
-            .filter(|turn| !turn.text.trim().is_empty())
+            .filter(|turn| !turn.words().trim().is_empty())
     }
 
     fn label<'a>(&'a self, topic: &'a str) -> &'a str {
         self.labels.get(topic).map_or(topic, String::as_str)
     }
 
-    /// The file. A table is [`Table::Turns`] unless `table` says otherwise; `cells` says for whom.
+    /// The file. `table` and `cells` matter to tables only: which one, and for whom.
     #[must_use]
     pub fn file(&self, format: Format, table: Table, cells: Cells) -> Vec<u8> {
         match format {
             Format::Jsonl => json::line(self).into_bytes(),
             Format::Csv => table.of(std::slice::from_ref(self), cells, table::Head::With),
+            Format::Parquet => {
+                let mut sheet = Sheet::new(table);
+                sheet.add(self);
+                sheet.finish()
+            }
             Format::Vtt => transcript::vtt(self).into_bytes(),
             Format::Srt => transcript::srt(self).into_bytes(),
             Format::Txt => transcript::plain(self).into_bytes(),

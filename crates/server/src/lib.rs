@@ -16,6 +16,7 @@ pub mod http;
 pub mod metrics;
 pub mod mistake;
 mod search;
+pub mod second;
 pub mod secrets;
 pub mod session;
 pub mod study;

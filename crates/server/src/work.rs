@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! session ends ─┬─> recording: finish_recording
+//!               │     └─> second transcript: hear, a job per turn (if configured)
 //!               └─> transcript: cut_transcript ─> enrichment: code, a job per segment ─> analysis: report
 //! session runs ───> segments so far ──────────────^
 //! ```
@@ -22,6 +23,7 @@ mod finish;
 mod gate;
 mod lexicon;
 pub mod report;
+mod second;
 mod stream;
 mod summary;
 mod transcript;
@@ -48,6 +50,7 @@ pub use report::Report;
 /// Job kinds.
 const CODE: &str = "code";
 const REPORT: &str = "report";
+const HEAR: &str = "hear";
 
 /// How long a lease lasts without a heartbeat.
 const LEASE: Duration = Duration::from_secs(60);
@@ -78,6 +81,7 @@ struct Office {
 struct Tools {
     client: call::Client,
     sender: webhook::Sender,
+    hearer: second::Hearer,
 }
 
 /// Works until stopped. Jobs under way get no time to finish: they are given back, and run again.
@@ -85,6 +89,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let tools = Arc::new(Tools {
         client: call::Client::new(&app.config, Arc::clone(&app.gate)),
         sender: webhook::Sender::new(&app),
+        hearer: second::Hearer::new(&app.config),
     });
     let office = Office {
         store: app.store.clone(),
@@ -101,6 +106,10 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         at_once: sizes(u32::try_from(enrichment.batch_segments).unwrap_or(1)).to_vec(),
         ..one.clone()
     };
+    let turns = Take {
+        at_once: vec![second::TURNS_AT_ONCE],
+        ..one.clone()
+    };
     let mut workers = JoinSet::new();
     for (lane, count, take) in [
         (Lane::Recording, RECORDING_WORKERS, &one),
@@ -114,6 +123,11 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
         // A report is mostly waiting for its summary, for which it takes a turn like everybody.
         (Lane::Analysis, enrichment.concurrency, &one),
         (Lane::Delivery, DELIVERY_WORKERS, &one),
+        (
+            Lane::SecondTranscript,
+            app.config.second_transcript.concurrency,
+            &turns,
+        ),
     ] {
         let mut office = office.clone();
         if lane == Lane::Delivery {
@@ -276,6 +290,7 @@ async fn work(
             coding::run(&app, client, &leases, turn).await
         }
         REPORT => assemble::run(&app, client, lease).await,
+        HEAR => second::run(&app, &tools.hearer, &leases).await,
         webhook::WEBHOOK => webhook::run(&app, &tools.sender, lease).await,
         other => Err(Failure::hopeless(format!(
             "no worker knows the kind `{other}`: a newer release made this job"

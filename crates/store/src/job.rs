@@ -7,7 +7,7 @@ use engine::enrich::Order;
 use engine::ids::SessionId;
 use serde_json::Value;
 
-use crate::results::NewCoding;
+use crate::results::{NewCoding, NewSecond};
 
 /// A queue of its own. A slow lane never blocks another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,16 +22,19 @@ pub enum Lane {
     Analysis,
     /// Tell others of it.
     Delivery,
+    /// Hear what participants said a second time.
+    SecondTranscript,
 }
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 5] = [
+    pub const ALL: [Lane; 6] = [
         Lane::Recording,
         Lane::Transcript,
         Lane::Enrichment,
         Lane::Analysis,
         Lane::Delivery,
+        Lane::SecondTranscript,
     ];
 
     /// The name in database, API and metrics.
@@ -43,6 +46,7 @@ impl Lane {
             Lane::Enrichment => "enrichment",
             Lane::Analysis => "analysis",
             Lane::Delivery => "delivery",
+            Lane::SecondTranscript => "second_transcript",
         }
     }
 
@@ -124,6 +128,10 @@ pub struct Settlement {
     pub fates: Vec<(i64, Fate)>,
     /// What the call cost. On record even if every lease was lost meanwhile: it was paid.
     pub charges: Vec<Charge>,
+    /// What a second model heard. Kept even if every lease was lost meanwhile, unless there is something already.
+    pub seconds: Vec<NewSecond>,
+    /// Work that follows.
+    pub jobs: Vec<NewJob>,
     /// As in [`Completion::last`](crate::Completion::last).
     pub last: Option<NewJob>,
 }

@@ -195,6 +195,24 @@ pub struct SegmentRow {
     pub corrected_at_us: Option<i64>,
 }
 
+/// What a second model heard in a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSecond {
+    /// In which turn.
+    pub turn: TurnNo,
+    /// What it heard.
+    pub second: SecondRow,
+}
+
+/// What a second model heard, beside the live transcript.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondRow {
+    /// Its words; empty if it heard none.
+    pub text: String,
+    /// The model.
+    pub model: String,
+}
+
 /// Who coded, in place of a model, where a researcher did.
 pub const RESEARCHER: &str = "researcher";
 

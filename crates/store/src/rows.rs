@@ -7,6 +7,8 @@ use engine::link::Speaker;
 use engine::session::State;
 use serde_json::Value;
 
+use crate::results::SecondRow;
+
 /// Generation of a session's ownership. Each claim makes a greater one; the writes of older ones are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
@@ -289,6 +291,19 @@ pub struct TurnRow {
     pub unheard: String,
     /// How it ended.
     pub ending: TurnEnding,
+    /// What a second model heard, if one was asked.
+    pub second: Option<SecondRow>,
+}
+
+impl TurnRow {
+    /// Its words: those of the live transcript, or, where that failed, of the second.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        match &self.second {
+            Some(second) if self.text.trim().is_empty() => &second.text,
+            _ => &self.text,
+        }
+    }
 }
 
 /// A phase that was entered.

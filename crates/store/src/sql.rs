@@ -18,6 +18,7 @@ mod read;
 mod reopen;
 mod results;
 mod sessions;
+mod settle;
 mod sqlite;
 mod studies;
 mod writer;

@@ -51,13 +51,21 @@ struct Wakes([Notify; Lane::ALL.len()]);
 
 impl Wakes {
     fn of(&self, lane: Lane) -> &Notify {
-        let [recording, transcript, enrichment, analysis, delivery] = &self.0;
+        let [
+            recording,
+            transcript,
+            enrichment,
+            analysis,
+            delivery,
+            second,
+        ] = &self.0;
         match lane {
             Lane::Recording => recording,
             Lane::Transcript => transcript,
             Lane::Enrichment => enrichment,
             Lane::Analysis => analysis,
             Lane::Delivery => delivery,
+            Lane::SecondTranscript => second,
         }
     }
 }

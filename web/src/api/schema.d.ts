@@ -1054,11 +1054,11 @@ export interface paths {
         get: {
             parameters: {
                 query: {
-                    /** @description `safe` (the default): a text that a spreadsheet could take for a formula begins with an apostrophe. `raw`: as it is. */
+                    /** @description Of a CSV. `safe` (the default): a text that a spreadsheet could take for a formula begins with an apostrophe. `raw`: as it is. */
                     cells?: string;
-                    /** @description Of a session: jsonl, csv, vtt, srt, txt or docx. Of a study: jsonl, csv or zip. */
+                    /** @description Of a session: jsonl, csv, parquet, vtt, srt, txt or docx. Of a study: jsonl, csv, parquet or zip. */
                     format: string;
-                    /** @description Of a CSV: sessions, turns (the default), codings or quotes. */
+                    /** @description Of a CSV or Parquet file: sessions, turns (the default), codings or quotes. */
                     table?: string;
                 };
                 header?: never;
@@ -1739,11 +1739,11 @@ export interface paths {
         get: {
             parameters: {
                 query: {
-                    /** @description `safe` (the default): a text that a spreadsheet could take for a formula begins with an apostrophe. `raw`: as it is. */
+                    /** @description Of a CSV. `safe` (the default): a text that a spreadsheet could take for a formula begins with an apostrophe. `raw`: as it is. */
                     cells?: string;
-                    /** @description Of a session: jsonl, csv, vtt, srt, txt or docx. Of a study: jsonl, csv or zip. */
+                    /** @description Of a session: jsonl, csv, parquet, vtt, srt, txt or docx. Of a study: jsonl, csv, parquet or zip. */
                     format: string;
-                    /** @description Of a CSV: sessions, turns (the default), codings or quotes. */
+                    /** @description Of a CSV or Parquet file: sessions, turns (the default), codings or quotes. */
                     table?: string;
                 };
                 header?: never;
@@ -1885,6 +1885,8 @@ export interface paths {
         get: {
             parameters: {
                 query: {
+                    /** @description Only interviews that are older than this one. */
+                    before?: string;
                     /** @description A word or phrase that participants said. Case and accents do not matter. */
                     q: string;
                 };
@@ -2192,11 +2194,11 @@ export interface components {
             rows: components["schemas"]["RowView"][];
             topics: components["schemas"]["TopicView"][];
         };
-        /** @description `{hits, more}`. */
+        /** @description `{hits, next_before}`. */
         HitsBody: {
             hits: components["schemas"]["HitView"][];
-            /** @description Whether there are more than are shown. */
-            more: boolean;
+            /** @description The last interview that was looked at, if there are older ones: ask again with it as `before`. */
+            next_before?: string | null;
         };
         /** @description A place where it was said. */
         HitView: {
@@ -2576,6 +2578,17 @@ export interface components {
             participant: string;
             session_id: string;
         };
+        /** @description A second transcript of a turn. */
+        SecondText: {
+            /** @description Words that are other, missing or more in the second. */
+            differing: number;
+            model: string;
+            /** @description Where the second has words that the first has not. */
+            spans: components["schemas"]["TextSpan"][];
+            text: string;
+            /** @description Words of the first transcript. */
+            words: number;
+        };
         /** @description A coded part of a turn. */
         Segment: {
             /** @description When a researcher corrected it; null if what stands here is the model's. */
@@ -2776,6 +2789,11 @@ export interface components {
             question: string;
             required: boolean;
         };
+        /** @description A part of a text, in characters (code points). */
+        TextSpan: {
+            from_char: number;
+            to_char: number;
+        };
         /** @description `{themes, counted, truncated}`. */
         ThemesBody: {
             /**
@@ -2830,6 +2848,7 @@ export interface components {
             ending: string;
             phase: string;
             phase_title: string;
+            second?: components["schemas"]["SecondText"] | null;
             segments: components["schemas"]["Segment"][];
             /** @description participant or interviewer. */
             speaker: string;

@@ -11,6 +11,7 @@ export type SessionSummary = Answer<"/api/v1/sessions", "get">["sessions"][numbe
 export type SessionDetail = Answer<"/api/v1/sessions/{id}", "get">["session"];
 export type Turn = Answer<"/api/v1/sessions/{id}/turns", "get">["turns"][number];
 export type Segment = Turn["segments"][number];
+export type Second = NonNullable<Turn["second"]>;
 export type Report = Answer<"/api/v1/sessions/{id}/report", "get">["report"];
 export type Costs = Answer<"/api/v1/sessions/{id}/costs", "get">["costs"];
 export type JournalEntry = Answer<"/api/v1/sessions/{id}/journal", "get">["entries"][number];

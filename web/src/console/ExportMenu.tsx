@@ -20,6 +20,7 @@ export const OF_SESSION: ExportChoice[] = [
   { value: "turns", label: "Turns (CSV)", format: "csv", table: "turns" },
   { value: "codings", label: "Codings (CSV)", format: "csv", table: "codings" },
   { value: "quotes", label: "Quotes (CSV)", format: "csv", table: "quotes" },
+  { value: "codings-parquet", label: "Codings (Parquet)", format: "parquet", table: "codings" },
   { value: "jsonl", label: "Everything (JSON)", format: "jsonl" },
 ];
 
@@ -29,6 +30,10 @@ export const OF_STUDY: ExportChoice[] = [
   { value: "turns", label: "Turns (CSV)", format: "csv", table: "turns" },
   { value: "codings", label: "Codings (CSV)", format: "csv", table: "codings" },
   { value: "quotes", label: "Quotes (CSV)", format: "csv", table: "quotes" },
+  { value: "sessions-parquet", label: "Sessions (Parquet)", format: "parquet", table: "sessions" },
+  { value: "turns-parquet", label: "Turns (Parquet)", format: "parquet", table: "turns" },
+  { value: "codings-parquet", label: "Codings (Parquet)", format: "parquet", table: "codings" },
+  { value: "quotes-parquet", label: "Quotes (Parquet)", format: "parquet", table: "quotes" },
   { value: "jsonl", label: "Everything (JSON Lines)", format: "jsonl" },
 ];
 

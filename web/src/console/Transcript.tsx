@@ -1,11 +1,11 @@
 /** The conversation in speech order: who, in which phase, when; a click plays it. */
 
 import { useEffect, useRef } from "react";
-import type { Segment, Turn } from "../api/types";
-import { clock } from "../shared/format";
+import type { Second, Segment, Turn } from "../api/types";
+import { clock, count, quantity } from "../shared/format";
 import { Icon } from "../shared/icons";
 import { Empty, Sentiment } from "./parts";
-import { byPhase, pieces } from "./transcript";
+import { byPhase, marked, pieces } from "./transcript";
 
 interface Props {
   turns: Turn[];
@@ -109,6 +109,9 @@ function TurnItem({ turn, language, isCurrent, onPlay, onCorrect }: ItemProps) {
             {turn.text === "" ? <span className="muted">(no words)</span> : turn.text}
           </p>
         )}
+        {turn.second != null && turn.second.differing > 0 && (
+          <SecondText second={turn.second} live={turn.text} language={language} />
+        )}
         {turn.unheard !== "" && (
           <p className="unheard" data-testid="unheard">
             <span className="label">Interrupted. Not heard by the participant:</span>{" "}
@@ -120,6 +123,29 @@ function TurnItem({ turn, language, isCurrent, onPlay, onCorrect }: ItemProps) {
         {turn.unheard === "" && turn.ending !== "complete" && <p className="unheard label">{turn.ending}</p>}
       </div>
     </li>
+  );
+}
+
+/** What a second model heard, where it is not what the live transcript says: its other words are marked. */
+function SecondText({ second, live, language }: { second: Second; live: string; language: string }) {
+  const told =
+    live === ""
+      ? "The live transcript failed; these are the words of "
+      : `${count(second.differing, "word")} of ${quantity(second.words)} heard otherwise by `;
+  return (
+    <p className="unheard" data-testid="second">
+      <span className="label">
+        {told}
+        {second.model}:
+      </span>{" "}
+      <span className="spoken" lang={language}>
+        {second.text === ""
+          ? "(no words)"
+          : marked(second.text, live === "" ? [] : second.spans).map((piece, at) =>
+              piece.quoted ? <mark key={at}>{piece.text}</mark> : <span key={at}>{piece.text}</span>,
+            )}
+      </span>
+    </p>
   );
 }
 

@@ -62,8 +62,9 @@ export class ConsoleApi {
     });
   }
 
-  async search(id: string, q: string): Promise<Hits> {
-    return this.#client.get("/api/v1/studies/{id}/search", { path: { id }, query: { q } });
+  async search(id: string, q: string, before: string | null): Promise<Hits> {
+    const query = before === null ? { q } : { q, before };
+    return this.#client.get("/api/v1/studies/{id}/search", { path: { id }, query });
   }
 
   async putStudy(source: string): Promise<StudyDetail> {

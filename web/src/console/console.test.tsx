@@ -96,6 +96,10 @@ describe("pages", () => {
     });
     expect(await screen.findAllByTestId("turn")).toHaveLength(9);
     expect(screen.getByTestId("unheard")).toHaveTextContent("Not heard by the participant: compare plans");
+    // Only where the two transcripts differ, with the words that do.
+    const second = screen.getByTestId("second");
+    expect(second).toHaveTextContent(/^2 words of \d+ heard otherwise by gpt-transcribe: Oh, cost/);
+    expect(second.querySelector("mark")).toHaveTextContent("a freeze");
     expect(await screen.findAllByTestId("quote")).toHaveLength(3);
     expect(screen.getByTestId("summary")).toHaveTextContent("product designer");
     expect(screen.getByTestId("coverage").querySelectorAll(".covered")).toHaveLength(6);
@@ -354,8 +358,10 @@ describe("results of a study", () => {
     await userEvent.click(await screen.findByRole("tab", { name: "Search" }));
     await userEvent.type(screen.getByLabelText("What participants said"), "cafe");
     await userEvent.click(screen.getByRole("button", { name: "Search" }));
-    expect(await screen.findByTestId("found")).toHaveTextContent("1 place with “cafe”");
+    expect(await screen.findByTestId("found")).toHaveTextContent("1 place with “cafe” so far");
     expect(screen.getByText("café").tagName).toBe("MARK");
+    await userEvent.click(screen.getByRole("button", { name: "Search older interviews" }));
+    await vi.waitFor(() => expect(screen.getByTestId("found")).toHaveTextContent("2 places with “cafe”"));
   });
 });
 

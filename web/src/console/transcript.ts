@@ -31,6 +31,20 @@ export function pieces(segment: Pick<Segment, "text" | "quote">): Piece[] {
   ].filter((piece) => piece.text !== "");
 }
 
+/** A text with these parts of it set apart: in order, in Unicode characters, not touching each other. */
+export function marked(text: string, spans: readonly { from_char: number; to_char: number }[]): Piece[] {
+  const characters = Array.from(text);
+  const pieces: Piece[] = [];
+  let at = 0;
+  for (const { from_char, to_char } of spans) {
+    pieces.push({ text: characters.slice(at, from_char).join(""), quoted: false });
+    pieces.push({ text: characters.slice(from_char, to_char).join(""), quoted: true });
+    at = to_char;
+  }
+  pieces.push({ text: characters.slice(at).join(""), quoted: false });
+  return pieces.filter((piece) => piece.text !== "");
+}
+
 export interface PhaseGroup {
   phase: string;
   title: string;

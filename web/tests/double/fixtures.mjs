@@ -337,6 +337,14 @@ const LINES = [
   ],
 ];
 
+/** Heard once more: the same, but for "a free plan". */
+function secondText(text) {
+  const from = text.indexOf("the free plan");
+  const heard = from === -1 ? text : text.replace("the free plan", "a freeze plan");
+  const spans = from === -1 ? [] : [{ from_char: from, to_char: from + "a freeze".length }];
+  return { text: heard, model: "gpt-transcribe", words: text.split(" ").length, differing: spans.length * 2, spans };
+}
+
 export function turns(coded) {
   return LINES.map(([speaker, phase, start_ms, end_ms, text, extra, topics, quote], at) => ({
     turn: at + 1,
@@ -348,6 +356,7 @@ export function turns(coded) {
     text,
     unheard: speaker === "interviewer" && extra !== "" ? extra : "",
     ending: speaker === "interviewer" && extra !== "" ? "interrupted" : "complete",
+    second: speaker === "participant" && coded ? secondText(text) : null,
     segments:
       speaker === "participant" && coded
         ? [
@@ -647,5 +656,5 @@ export const hits = {
       to_char: 16,
     },
   ],
-  more: false,
+  next_before: "01JD0B2DONE0000000000AB00C",
 };

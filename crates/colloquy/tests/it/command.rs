@@ -182,7 +182,7 @@ fn synthetic_interviews_are_written_and_exported_and_a_file_that_is_there_is_kep
         &store,
     );
     assert!(
-        text(&subtitles.stderr).contains("use one of jsonl, csv, zip"),
+        text(&subtitles.stderr).contains("use one of jsonl, csv, parquet, zip"),
         "{}",
         text(&subtitles.stderr)
     );

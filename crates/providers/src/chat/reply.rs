@@ -159,25 +159,11 @@ fn unfence(content: &str) -> &str {
 ///
 /// By category: see [`ChatErrorCategory`].
 pub fn parse_reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply, ChatError> {
-    let headers = Headers(headers);
-    let fail = |category, detail: &str| ChatError {
-        category,
-        detail: shorten(detail),
-        retry_after: headers.retry_after(),
-        retry: match headers.get("x-should-retry") {
-            Some("true") => RetryHint::Yes,
-            Some("false") => RetryHint::No,
-            _ => RetryHint::Unsaid,
-        },
-        limits: headers.rate_limits(),
-    };
     if !(200..300).contains(&status) {
-        let error = ErrorBody::read(body);
-        return Err(fail(
-            categorise(status, &error),
-            &format!("HTTP {status}: {}", error.message),
-        ));
+        return Err(parse_error(status, headers, body));
     }
+    let headers = Headers(headers);
+    let fail = |category, detail: &str| failure(&headers, category, detail);
     let answer: Answer = serde_json::from_slice(body)
         .map_err(|error| fail(ChatErrorCategory::Malformed, &error.to_string()))?;
     // Some gateways answer 200 and put the error into the body.
@@ -200,6 +186,31 @@ pub fn parse_reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result
         limits: headers.rate_limits(),
         request_id: headers.get("x-request-id").map(str::to_owned),
     })
+}
+
+/// Reads an answer whose status says that the call failed. Other endpoints of the vendors fail in the same ways.
+#[must_use]
+pub fn parse_error(status: u16, headers: &[(&str, &str)], body: &[u8]) -> ChatError {
+    let error = ErrorBody::read(body);
+    failure(
+        &Headers(headers),
+        categorise(status, &error),
+        &format!("HTTP {status}: {}", error.message),
+    )
+}
+
+fn failure(headers: &Headers<'_>, category: ChatErrorCategory, detail: &str) -> ChatError {
+    ChatError {
+        category,
+        detail: shorten(detail),
+        retry_after: headers.retry_after(),
+        retry: match headers.get("x-should-retry") {
+            Some("true") => RetryHint::Yes,
+            Some("false") => RetryHint::No,
+            _ => RetryHint::Unsaid,
+        },
+        limits: headers.rate_limits(),
+    }
 }
 
 fn categorise(status: u16, error: &ErrorBody) -> ChatErrorCategory {

@@ -13,6 +13,7 @@ pub(super) fn mistakes(config: &Config) -> Vec<Mistake> {
     media(config, &mut checks);
     provider(config, &mut checks);
     enrichment(config, &mut checks);
+    second_transcript(config, &mut checks);
     webhooks(config, &mut checks);
     let node = &config.store.node;
     checks.that(
@@ -165,6 +166,28 @@ fn provider(config: &Config, checks: &mut Checks) {
         "provider.openai_base_url",
         remedy,
     );
+}
+
+fn second_transcript(config: &Config, checks: &mut Checks) {
+    let second = &config.second_transcript;
+    checks.that(
+        (1..=32).contains(&second.concurrency),
+        "second_transcript.concurrency",
+        "is not between 1 and 32",
+        "The default is 2",
+    );
+    checks.timeout(
+        second.timeout_ms,
+        "second_transcript.timeout_ms",
+        "The default is 60000",
+    );
+    if !second.base_url.is_empty() {
+        checks.web_address(
+            &second.base_url,
+            "second_transcript.base_url",
+            "Leave it empty to use the provider's",
+        );
+    }
 }
 
 fn webhooks(config: &Config, checks: &mut Checks) {

@@ -69,7 +69,7 @@ fn body(interview: &Interview) -> String {
             "[{}] {}: {}",
             whole_seconds(turn.start_ms),
             interview.speaker(turn.speaker),
-            flat(&turn.text)
+            flat(turn.words())
         );
         paragraph(&mut text, None, &line);
     }

@@ -20,6 +20,7 @@ pub(super) fn line(interview: &Interview) -> String {
                 "end_ms": turn.end_ms,
                 "text": turn.text,
                 "unheard": turn.unheard,
+                "second": turn.second.as_ref().map(|second| json!({ "text": second.text, "model": second.model })),
             })
         })
         .collect();

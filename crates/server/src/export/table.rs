@@ -38,10 +38,31 @@ pub(super) enum Head {
     Without,
 }
 
+/// What stands in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// A whole number.
+    Int,
+    /// A number.
+    Real,
+    /// A moment: RFC 3339 in text, microseconds UTC where there are types.
+    Time,
+    /// A list of texts: JSON where there are no lists.
+    List,
+}
+
 /// A cell: text of people or of a study, or something of ours.
-enum Cell {
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cell {
     Text(String),
+    List(Vec<String>),
     Own(String),
+    Int(i64),
+    Real(f64),
+    Time(i64),
+    Empty,
 }
 
 fn text(text: impl Into<String>) -> Cell {
@@ -52,8 +73,16 @@ fn own(value: impl ToString) -> Cell {
     Cell::Own(value.to_string())
 }
 
-fn maybe(value: Option<impl ToString>) -> Cell {
-    Cell::Own(value.map(|value| value.to_string()).unwrap_or_default())
+fn int(value: impl TryInto<i64>) -> Cell {
+    value.try_into().map_or(Cell::Empty, Cell::Int)
+}
+
+fn time(at_us: Option<i64>) -> Cell {
+    at_us.map_or(Cell::Empty, Cell::Time)
+}
+
+fn list<'a>(items: impl Iterator<Item = &'a str>) -> Cell {
+    Cell::List(items.map(str::to_owned).collect())
 }
 
 impl Table {
@@ -79,7 +108,7 @@ impl Table {
 
     /// Its columns, each with what stands in it.
     #[must_use]
-    pub const fn columns(self) -> &'static [(&'static str, &'static str)] {
+    pub const fn columns(self) -> &'static [(&'static str, Kind, &'static str)] {
         match self {
             Table::Sessions => SESSIONS,
             Table::Turns => TURNS,
@@ -100,7 +129,7 @@ impl Table {
             .from_writer(Vec::new());
         let into_memory = "writing rows of one length into memory cannot fail";
         if head == Head::With {
-            let names = self.columns().iter().map(|(name, _)| name);
+            let names = self.columns().iter().map(|(name, ..)| name);
             writer.write_record(names).expect(into_memory);
         }
         for interview in interviews {
@@ -114,7 +143,7 @@ impl Table {
             .expect("flushing into memory cannot fail")
     }
 
-    fn rows(self, interview: &Interview) -> Vec<Vec<Cell>> {
+    pub(super) fn rows(self, interview: &Interview) -> Vec<Vec<Cell>> {
         match self {
             Table::Sessions => vec![session(interview)],
             Table::Turns => interview
@@ -136,76 +165,122 @@ impl Table {
     }
 }
 
-const SESSIONS: &[(&str, &str)] = &[
-    ("session_id", "The interview"),
-    ("participant", "Who took part, the same in all files"),
-    ("study_id", "The study"),
-    ("study_version", "Its version"),
-    ("language", "BCP 47"),
-    ("external_id", "What the link was made with"),
+const SESSIONS: &[(&str, Kind, &str)] = &[
+    ("session_id", Kind::Text, "The interview"),
+    (
+        "participant",
+        Kind::Text,
+        "Who took part, the same in all files",
+    ),
+    ("study_id", Kind::Text, "The study"),
+    ("study_version", Kind::Int, "Its version"),
+    ("language", Kind::Text, "BCP 47"),
+    ("external_id", Kind::Text, "What the link was made with"),
     (
         "state",
+        Kind::Text,
         "invited, waiting, active, paused, closing or ended",
     ),
-    ("outcome", "Why it ended; empty while it runs"),
-    ("started_at", "UTC, RFC 3339"),
-    ("ended_at", "UTC, RFC 3339"),
-    ("duration_ms", "Length of the recording's timeline"),
-    ("turns", "Of both speakers"),
-    ("cost_micro_usd", "In millionths of a dollar"),
+    ("outcome", Kind::Text, "Why it ended; empty while it runs"),
+    ("started_at", Kind::Time, "UTC"),
+    ("ended_at", Kind::Time, "UTC"),
+    (
+        "duration_ms",
+        Kind::Int,
+        "Length of the recording's timeline",
+    ),
+    ("turns", Kind::Int, "Of both speakers"),
+    ("cost_micro_usd", Kind::Int, "In millionths of a dollar"),
 ];
-const TURNS: &[(&str, &str)] = &[
-    ("session_id", "The interview"),
-    ("participant", "Who took part"),
-    ("turn", "Number within the interview"),
-    ("speaker", "The participant or MODERATOR"),
-    ("phase", "Section of the study"),
-    ("start_ms", "On the recording's timeline"),
-    ("end_ms", "On the recording's timeline"),
-    ("ending", "complete, or how it was cut off"),
-    ("text", "What was heard"),
-    ("unheard", "What the interviewer had ready and nobody heard"),
+const TURNS: &[(&str, Kind, &str)] = &[
+    ("session_id", Kind::Text, "The interview"),
+    ("participant", Kind::Text, "Who took part"),
+    ("turn", Kind::Int, "Number within the interview"),
+    ("speaker", Kind::Text, "The participant or MODERATOR"),
+    ("phase", Kind::Text, "Section of the study"),
+    ("start_ms", Kind::Int, "On the recording's timeline"),
+    ("end_ms", Kind::Int, "On the recording's timeline"),
+    ("ending", Kind::Text, "complete, or how it was cut off"),
+    (
+        "text",
+        Kind::Text,
+        "What was heard, according to the live transcript",
+    ),
+    (
+        "unheard",
+        Kind::Text,
+        "What the interviewer had ready and nobody heard",
+    ),
+    (
+        "second_text",
+        Kind::Text,
+        "What a second model heard; empty if none was asked",
+    ),
+    ("second_model", Kind::Text, "Which"),
 ];
-const CODINGS: &[(&str, &str)] = &[
-    ("session_id", "The interview"),
-    ("participant", "Who took part"),
+const CODINGS: &[(&str, Kind, &str)] = &[
+    ("session_id", Kind::Text, "The interview"),
+    ("participant", Kind::Text, "Who took part"),
     (
         "segment",
+        Kind::Int,
         "Number of the segment: its turn times 1,000 and its part",
     ),
-    ("turn", "The turn that it is a part of"),
-    ("phase", "Section of the study"),
-    ("start_ms", "On the recording's timeline"),
-    ("end_ms", "On the recording's timeline"),
-    ("text", "What was said"),
-    ("sentiment", "negative, neutral, positive or mixed"),
-    ("score", "-1 to 1"),
-    ("topics", "JSON list of ids of the codebook, or open labels"),
-    ("topic_labels", "JSON list of what people read for them"),
-    ("model", "Who coded"),
-    ("prompt_version", "By which instructions"),
-    ("schema_version", "In which form"),
+    ("turn", Kind::Int, "The turn that it is a part of"),
+    ("phase", Kind::Text, "Section of the study"),
+    ("start_ms", Kind::Int, "On the recording's timeline"),
+    ("end_ms", Kind::Int, "On the recording's timeline"),
+    ("text", Kind::Text, "What was said"),
+    (
+        "sentiment",
+        Kind::Text,
+        "negative, neutral, positive or mixed",
+    ),
+    ("score", Kind::Real, "-1 to 1"),
+    (
+        "topics",
+        Kind::List,
+        "List of ids of the codebook, or open labels",
+    ),
+    (
+        "topic_labels",
+        Kind::List,
+        "List of what people read for them",
+    ),
+    ("model", Kind::Text, "Who coded"),
+    ("prompt_version", Kind::Text, "By which instructions"),
+    ("schema_version", Kind::Text, "In which form"),
     (
         "corrected_at",
+        Kind::Time,
         "When a researcher corrected it, UTC; empty if the coding is the model's",
     ),
 ];
-const QUOTES: &[(&str, &str)] = &[
-    ("session_id", "The interview"),
-    ("participant", "Who took part"),
-    ("segment", "The segment that it stands in"),
-    ("turn", "The turn that it stands in"),
-    ("phase", "Section of the study"),
-    ("start_ms", "Of its segment, on the recording's timeline"),
-    ("end_ms", "Of its segment, on the recording's timeline"),
+const QUOTES: &[(&str, Kind, &str)] = &[
+    ("session_id", Kind::Text, "The interview"),
+    ("participant", Kind::Text, "Who took part"),
+    ("segment", Kind::Int, "The segment that it stands in"),
+    ("turn", Kind::Int, "The turn that it stands in"),
+    ("phase", Kind::Text, "Section of the study"),
+    (
+        "start_ms",
+        Kind::Int,
+        "Of its segment, on the recording's timeline",
+    ),
+    (
+        "end_ms",
+        Kind::Int,
+        "Of its segment, on the recording's timeline",
+    ),
     (
         "start_char",
+        Kind::Int,
         "First character within the segment, from 0, Unicode code points",
     ),
-    ("end_char", "One past the last"),
-    ("quote", "Verbatim"),
-    ("sentiment", "Of its segment"),
-    ("topics", "Of its segment, JSON list"),
+    ("end_char", Kind::Int, "One past the last"),
+    ("quote", Kind::Text, "Verbatim"),
+    ("sentiment", Kind::Text, "Of its segment"),
+    ("topics", Kind::List, "Of its segment"),
 ];
 
 fn session(interview: &Interview) -> Vec<Cell> {
@@ -214,31 +289,39 @@ fn session(interview: &Interview) -> Vec<Cell> {
         own(&session.session_id),
         own(interview.participant()),
         own(&session.study_id),
-        own(session.study_version),
+        int(session.study_version),
         text(&session.language),
-        text(session.external_id.clone().unwrap_or_default()),
+        session.external_id.clone().map_or(Cell::Empty, text),
         own(session.state.name()),
-        maybe(session.outcome.map(engine::journal::Outcome::name)),
-        maybe(session.started_at_us.map(rfc3339)),
-        maybe(session.ended_at_us.map(rfc3339)),
-        maybe(session.duration_ms),
-        own(session.turns),
-        own(session.cost_micro_usd),
+        session
+            .outcome
+            .map_or(Cell::Empty, |outcome| own(outcome.name())),
+        time(session.started_at_us),
+        time(session.ended_at_us),
+        session.duration_ms.map_or(Cell::Empty, int),
+        int(session.turns),
+        int(session.cost_micro_usd),
     ]
 }
 
 fn turn_row(interview: &Interview, turn: &store::TurnRow) -> Vec<Cell> {
+    let second = |what: fn(&store::SecondRow) -> &String| {
+        let second = turn.second.as_ref().map(what);
+        second.map_or(Cell::Empty, text)
+    };
     vec![
         own(&interview.session.session_id),
         own(interview.participant()),
-        own(turn.turn.0),
+        int(turn.turn.0),
         own(interview.speaker(turn.speaker)),
         text(turn.phase.as_str()),
-        own(turn.start_ms),
-        own(turn.end_ms),
+        int(turn.start_ms),
+        int(turn.end_ms),
         own(turn.ending.name()),
         text(&turn.text),
         text(&turn.unheard),
+        second(|second| &second.text),
+        second(|second| &second.model),
     ]
 }
 
@@ -248,20 +331,20 @@ fn coding(interview: &Interview, row: &store::SegmentRow) -> Option<Vec<Cell>> {
     Some(vec![
         own(&interview.session.session_id),
         own(interview.participant()),
-        own(row.segment_no),
-        own(row.turn.0),
+        int(row.segment_no),
+        int(row.turn.0),
         text(row.phase.as_str()),
-        own(row.start_ms),
-        own(row.end_ms),
+        int(row.start_ms),
+        int(row.end_ms),
         text(&row.text),
         own(coding.sentiment.name()),
-        own(f64::from(coding.score_permille) / 1_000.0),
-        text(list(coding.topics.iter().map(String::as_str))),
-        text(list(labels)),
+        Cell::Real(f64::from(coding.score_permille) / 1_000.0),
+        list(coding.topics.iter().map(String::as_str)),
+        list(labels),
         text(&coding.model),
         text(&coding.prompt_version),
         text(&coding.schema_version),
-        maybe(row.corrected_at_us.map(rfc3339)),
+        time(row.corrected_at_us),
     ])
 }
 
@@ -271,36 +354,36 @@ fn quote(interview: &Interview, row: &store::SegmentRow) -> Option<Vec<Cell>> {
     Some(vec![
         own(&interview.session.session_id),
         own(interview.participant()),
-        own(row.segment_no),
-        own(row.turn.0),
+        int(row.segment_no),
+        int(row.turn.0),
         text(row.phase.as_str()),
-        own(row.start_ms),
-        own(row.end_ms),
-        own(quote.start_char),
-        own(quote.end_char),
+        int(row.start_ms),
+        int(row.end_ms),
+        int(quote.start_char),
+        int(quote.end_char),
         text(&quote.text),
         own(coding.sentiment.name()),
-        text(list(coding.topics.iter().map(String::as_str))),
+        list(coding.topics.iter().map(String::as_str)),
     ])
 }
 
-fn list<'a>(items: impl Iterator<Item = &'a str>) -> String {
-    serde_json::Value::from_iter(items).to_string()
-}
-
 fn written(cell: Cell, cells: Cells) -> String {
-    match (cell, cells) {
-        (Cell::Own(own), _) => own,
-        (Cell::Text(text), Cells::Raw) => text,
-        (Cell::Text(text), Cells::Safe) => {
-            if text.starts_with([
-                '=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠',
-            ]) {
-                format!("'{text}")
-            } else {
-                text
-            }
-        }
+    let text = match cell {
+        Cell::Empty => return String::new(),
+        Cell::Own(own) => return own,
+        Cell::Int(number) => return number.to_string(),
+        Cell::Real(number) => return number.to_string(),
+        Cell::Time(at_us) => return rfc3339(at_us),
+        Cell::Text(text) => text,
+        Cell::List(items) => serde_json::Value::from_iter(items).to_string(),
+    };
+    let formula = [
+        '=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠',
+    ];
+    if cells == Cells::Safe && text.starts_with(formula) {
+        format!("'{text}")
+    } else {
+        text
     }
 }
 
@@ -357,7 +440,7 @@ fn readme(cells: Cells) -> String {
     }
     for table in Table::ALL {
         let _ = writeln!(text, "\n{}.csv", table.name());
-        for (name, meaning) in table.columns() {
+        for (name, _, meaning) in table.columns() {
             let _ = writeln!(text, "  {name}: {meaning}");
         }
     }

@@ -48,6 +48,7 @@ fn turn(number: u32, speaker: Speaker, start_ms: u64, end_ms: u64, text: &str) -
         text: text.to_owned(),
         unheard: String::new(),
         ending: TurnEnding::Complete,
+        second: None,
     }
 }
 
@@ -152,7 +153,7 @@ fn a_transcript_has_a_paragraph_for_each_turn_that_was_heard() {
 fn tables_have_a_head_one_row_each_and_survive_quotes_and_line_ends() {
     for table in Table::ALL {
         let rows = rows(table, Cells::Raw);
-        let names: Vec<&str> = table.columns().iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = table.columns().iter().map(|(name, ..)| *name).collect();
         assert_eq!(rows[0], names);
         assert!(rows.iter().all(|row| row.len() == names.len()));
     }
@@ -222,7 +223,7 @@ fn an_archive_has_every_table_and_says_what_every_column_is() {
         ]
     );
     for table in Table::ALL {
-        for (name, _) in table.columns() {
+        for (name, ..) in table.columns() {
             assert!(
                 files["README.txt"].contains(&format!("  {name}: ")),
                 "{name}"
@@ -254,4 +255,65 @@ fn names_lead_back_to_their_formats_and_tables() {
     for table in Table::ALL {
         assert_eq!(Table::from_name(table.name()), Some(table));
     }
+}
+
+#[test]
+fn parquet_says_the_same_as_csv_with_types_and_nulls() {
+    use ::parquet::file::reader::{FileReader, SerializedFileReader};
+    use ::parquet::record::Field;
+    for table in Table::ALL {
+        let file = interview().file(Format::Parquet, table, Cells::Raw);
+        let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
+        let notes = reader
+            .metadata()
+            .file_metadata()
+            .key_value_metadata()
+            .unwrap();
+        assert!(
+            notes
+                .iter()
+                .any(|note| note.value.as_deref() == Some(table.name()))
+        );
+        let flat = rows(table, Cells::Raw);
+        let typed: Vec<_> = reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(typed.len(), flat.len() - 1, "{table:?}");
+        for (typed, flat) in typed.iter().zip(&flat[1..]) {
+            let columns = table.columns().iter();
+            for (((name, field), flat), (column, kind, _)) in
+                typed.get_column_iter().zip(flat).zip(columns)
+            {
+                assert_eq!(name, column);
+                let written = match (kind, field) {
+                    (_, Field::Null) => String::new(),
+                    (Kind::Text, Field::Str(text)) => text.clone(),
+                    (Kind::Int, Field::Long(number)) => number.to_string(),
+                    (Kind::Real, Field::Double(number)) => number.to_string(),
+                    (Kind::Time, Field::TimestampMicros(at_us)) => crate::http::rfc3339(*at_us),
+                    (Kind::List, Field::ListInternal(list)) => {
+                        let items = list.elements().iter().map(|item| {
+                            let Field::Str(text) = item else {
+                                panic!("{item:?} in a list")
+                            };
+                            text.clone()
+                        });
+                        serde_json::Value::from_iter(items).to_string()
+                    }
+                    other => panic!("{other:?} in {name}"),
+                };
+                assert_eq!(&written, flat, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_study_is_a_parquet_file_without_rows() {
+    use ::parquet::file::reader::{FileReader, SerializedFileReader};
+    let file = Sheet::new(Table::Codings).finish();
+    let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
+    assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
 }

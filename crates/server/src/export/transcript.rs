@@ -22,7 +22,7 @@ pub(super) fn vtt(interview: &Interview) -> String {
             turn.turn.0,
             clock(start_ms, '.'),
             clock(end_ms, '.'),
-            escaped(&flat(&turn.text))
+            escaped(&flat(turn.words()))
         );
     }
     text
@@ -39,7 +39,7 @@ pub(super) fn srt(interview: &Interview) -> String {
             clock(end_ms, ','),
             interview.speaker(turn.speaker),
             // An arrow within the words would read as times.
-            flat(&turn.text).replace("-->", "->")
+            flat(turn.words()).replace("-->", "->")
         );
     }
     text
@@ -54,7 +54,7 @@ pub(super) fn plain(interview: &Interview) -> String {
             "[{}] {}: {}\n",
             whole_seconds(turn.start_ms),
             interview.speaker(turn.speaker),
-            flat(&turn.text)
+            flat(turn.words())
         );
     }
     text

@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use super::auth::Researcher;
 use super::error::Problem;
 use crate::app::App;
-use crate::export::{Archive, Cells, Format, Interview, Table};
+use crate::export::{Archive, Cells, Format, Interview, Sheet, Table};
 use crate::walk::Walk;
 
 /// Which file.
@@ -23,11 +23,11 @@ use crate::walk::Walk;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
-    /// Of a session: jsonl, csv, vtt, srt, txt or docx. Of a study: jsonl, csv or zip.
+    /// Of a session: jsonl, csv, parquet, vtt, srt, txt or docx. Of a study: jsonl, csv, parquet or zip.
     format: String,
-    /// Of a CSV: sessions, turns (the default), codings or quotes.
+    /// Of a CSV or Parquet file: sessions, turns (the default), codings or quotes.
     table: Option<String>,
-    /// `safe` (the default): a text that a spreadsheet could take for a formula begins with an apostrophe. `raw`: as it is.
+    /// Of a CSV. `safe` (the default): a text that a spreadsheet could take for a formula begins with an apostrophe. `raw`: as it is.
     cells: Option<String>,
 }
 
@@ -76,7 +76,13 @@ pub(super) async fn study(
         table,
         cells,
     } = wanted;
-    let body = if format == Format::Zip {
+    let body = if format == Format::Parquet {
+        let mut sheet = Sheet::new(table);
+        while let Some(interview) = next(&store, &mut walk).await? {
+            sheet.add(&interview);
+        }
+        Body::from(sheet.finish())
+    } else if format == Format::Zip {
         let mut archive = Archive::new(cells);
         while let Some(interview) = next(&store, &mut walk).await? {
             archive.add(&interview);
@@ -149,7 +155,7 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Problem {
 }
 
 fn attachment(wanted: &Checked, of: &str, body: Body) -> Response {
-    let table = if wanted.format == Format::Csv {
+    let table = if wanted.format.is_table() {
         format!("-{}", wanted.table.name())
     } else {
         String::new()

@@ -25,9 +25,9 @@ use crate::walk::Walk;
 const SESSIONS_MAX: usize = 2_000;
 /// Respondents in a page of the grid at most.
 const ROWS_MAX: u32 = 100;
-/// Sessions that one page of the grid looks at.
+/// Sessions that one page of the grid, or of a search, looks at.
 const SEEN_MAX: u32 = 1_000;
-/// Places that a search shows at most.
+/// With so many places a page of a search is full, once the interview that they are in is.
 const HITS_MAX: usize = 200;
 /// Longest phrase to look for.
 const PHRASE_CHARS_MAX: usize = 200;
@@ -159,12 +159,12 @@ pub(super) struct HitView {
     to_char: u32,
 }
 
-/// `{hits, more}`.
+/// `{hits, next_before}`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct HitsBody {
     hits: Vec<HitView>,
-    /// Whether there are more than are shown.
-    more: bool,
+    /// The last interview that was looked at, if there are older ones: ask again with it as `before`.
+    next_before: Option<String>,
 }
 
 /// Which page of the grid.
@@ -185,6 +185,8 @@ pub(super) struct Page {
 pub(super) struct Search {
     /// A word or phrase that participants said. Case and accents do not matter.
     q: String,
+    /// Only interviews that are older than this one.
+    before: Option<String>,
 }
 
 /// Themes: what participants spoke of, how they feel about it, and who is against.
@@ -288,17 +290,16 @@ pub(super) async fn search(
             "Write what participants may have said.",
         ));
     };
-    let mut walk = Walk::over(app.store.clone(), id);
-    let mut hits = Vec::new();
+    let before = search.before.map(SessionId::from);
+    let mut walk = Walk::over(app.store.clone(), id).behind(before);
+    let (mut hits, mut seen) = (Vec::new(), 0);
     while let Some(session) = walk.next().await? {
+        seen += 1;
         for turn in app.store.turns(&session.session_id).await? {
             if turn.speaker != Speaker::Participant {
                 continue;
             }
-            for place in needle.places(&turn.text) {
-                if hits.len() == HITS_MAX {
-                    return Ok(Json(HitsBody { hits, more: true }));
-                }
+            for place in needle.places(turn.words()) {
                 hits.push(HitView {
                     session_id: session.session_id.to_string(),
                     participant: participant(&session.session_id),
@@ -306,14 +307,24 @@ pub(super) async fn search(
                     phase: turn.phase.to_string(),
                     start_ms: turn.start_ms,
                     end_ms: turn.end_ms,
-                    text: turn.text.clone(),
+                    text: turn.words().to_owned(),
                     from_char: place.start,
                     to_char: place.end,
                 });
             }
         }
+        // Whole interviews: a page ends between two of them.
+        if hits.len() >= HITS_MAX || seen >= SEEN_MAX {
+            return Ok(Json(HitsBody {
+                hits,
+                next_before: Some(session.session_id.to_string()),
+            }));
+        }
     }
-    Ok(Json(HitsBody { hits, more: false }))
+    Ok(Json(HitsBody {
+        hits,
+        next_before: None,
+    }))
 }
 
 async fn found(app: &App, id: String) -> Result<(StudyId, Arc<Study>), Problem> {

@@ -1,12 +1,16 @@
 //! What the API shows. Field by field what the pages and the OpenAPI document promise; row types stay in `store`.
 
+mod turn;
+
 use engine::session::State;
 use serde::{Deserialize, Serialize};
-use store::{SegmentRow, SessionRow, StudyRow, TurnRow};
+use store::{SegmentRow, SessionRow, StudyRow};
 use utoipa::ToSchema;
 
 use super::time::rfc3339;
 use crate::study::{Completion, Study};
+
+pub(super) use turn::Turn;
 
 /// A phase in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -373,46 +377,6 @@ impl From<SegmentRow> for Segment {
                     end_char: quote.end_char,
                     text: quote.text,
                 }),
-        }
-    }
-}
-
-/// One utterance.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Turn {
-    turn: u32,
-    /// participant or interviewer.
-    speaker: &'static str,
-    phase: String,
-    phase_title: String,
-    /// On the recording's timeline.
-    start_ms: u64,
-    end_ms: u64,
-    /// What was heard.
-    text: String,
-    /// What was generated and not heard.
-    unheard: String,
-    /// complete, interrupted or abandoned.
-    ending: &'static str,
-    segments: Vec<Segment>,
-}
-
-impl Turn {
-    pub(super) fn new(row: TurnRow, study: &Study, segments: Vec<Segment>) -> Turn {
-        Turn {
-            turn: row.turn.0,
-            speaker: row.speaker.name(),
-            phase_title: study
-                .phase(&row.phase)
-                .map(|(_, phase)| phase.title.clone())
-                .unwrap_or_default(),
-            phase: row.phase.to_string(),
-            start_ms: row.start_ms,
-            end_ms: row.end_ms,
-            text: row.text,
-            unheard: row.unheard,
-            ending: row.ending.name(),
-            segments,
         }
     }
 }

@@ -111,29 +111,37 @@ impl Client {
             post = post.header(name, value);
         }
         let response = post.send().await.map_err(|error| unreachable(&error))?;
-        let status = response.status().as_u16();
-        let headers: Vec<(String, String)> = response
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
-            .collect();
-        let mut body = Vec::new();
-        let mut parts = response.bytes_stream();
-        while let Some(part) = parts.next().await {
-            body.extend_from_slice(&part.map_err(|error| unreachable(&error))?);
-            if body.len() > BODY_BYTES_MAX {
-                return Err(failed(
-                    ChatErrorCategory::Malformed,
-                    "the answer is larger than 1 MiB",
-                ));
-            }
-        }
+        let (status, headers, body) = read(response).await?;
         let headers: Vec<(&str, &str)> = headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         parse_reply(status, &headers, &body)
     }
+}
+
+/// Status, headers and body of an answer, bounded.
+pub(super) async fn read(
+    response: reqwest::Response,
+) -> Result<(u16, Vec<(String, String)>, Vec<u8>), ChatError> {
+    let status = response.status().as_u16();
+    let headers: Vec<(String, String)> = response
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+        .collect();
+    let mut body = Vec::new();
+    let mut parts = response.bytes_stream();
+    while let Some(part) = parts.next().await {
+        body.extend_from_slice(&part.map_err(|error| unreachable(&error))?);
+        if body.len() > BODY_BYTES_MAX {
+            return Err(failed(
+                ChatErrorCategory::Malformed,
+                "the answer is larger than 1 MiB",
+            ));
+        }
+    }
+    Ok((status, headers, body))
 }
 
 /// A client for this address. A redirect would carry transcripts elsewhere; proxies of the environment are for the way out, not
@@ -148,7 +156,7 @@ pub(super) fn builder(url: &str) -> reqwest::ClientBuilder {
     }
 }
 
-fn unreachable(error: &reqwest::Error) -> ChatError {
+pub(super) fn unreachable(error: &reqwest::Error) -> ChatError {
     let detail = if error.is_timeout() {
         "no answer in time"
     } else {

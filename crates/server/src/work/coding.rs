@@ -62,8 +62,8 @@ impl Call<'_> {
         });
         Settlement {
             fates: fates.collect(),
-            charges: Vec::new(),
             last: Some(report_job(self.first)),
+            ..Settlement::default()
         }
     }
 
@@ -293,11 +293,11 @@ async fn context(
         .store
         .turns_before(session_id, first_ms, CONTEXT_TURNS)
         .await?;
-    let heard = before.into_iter().filter(|turn| !turn.text.is_empty());
+    let heard = before.iter().filter(|turn| !turn.words().is_empty());
     Ok(heard
         .map(|turn| ContextLine {
             speaker: turn.speaker,
-            text: turn.text,
+            text: turn.words().to_owned(),
         })
         .collect())
 }

@@ -164,9 +164,9 @@ async fn samples(store: &Store, study: &StudyId, most: usize) -> anyhow::Result<
             }
             room -= segments.len();
             let turns = store.turns(&session.session_id).await?;
-            let heard = turns.into_iter().filter(|turn| !turn.text.is_empty());
-            let line = |turn: store::TurnRow| {
-                let (speaker, text) = (turn.speaker, turn.text);
+            let heard = turns.iter().filter(|turn| !turn.words().is_empty());
+            let line = |turn: &store::TurnRow| {
+                let (speaker, text) = (turn.speaker, turn.words().to_owned());
                 (turn.start_ms, ContextLine { speaker, text })
             };
             samples.push(Sample {

@@ -4,13 +4,19 @@ use bytes::Bytes;
 use engine::ids::SessionId;
 use store::{Completion, Lease, Peaks, RecordingRow};
 
-use super::Failure;
+use super::{Failure, second};
 use crate::app::App;
 
 pub(super) async fn run(app: &App, lease: &Lease) -> Result<(), Failure> {
     let recording = recording(app, &lease.session_id).await?;
+    let jobs = if recording.is_some() {
+        second::jobs(app, lease).await?
+    } else {
+        Vec::new()
+    };
     let completion = Completion {
         recording,
+        jobs,
         ..Completion::default()
     };
     Ok(app.store.complete(lease, completion).await?)

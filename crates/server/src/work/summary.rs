@@ -129,7 +129,7 @@ pub(super) async fn write(
 }
 
 fn is_answer(turn: &TurnRow) -> bool {
-    turn.speaker == Speaker::Participant && !turn.text.is_empty()
+    turn.speaker == Speaker::Participant && !turn.words().is_empty()
 }
 
 fn kept(report: Report) -> Written {
@@ -168,8 +168,8 @@ fn asked(questions: &[Question]) -> String {
 fn transcript(turns: &[TurnRow]) -> String {
     let mut words = 0;
     let mut lines = Vec::new();
-    for turn in turns.iter().filter(|turn| !turn.text.is_empty()) {
-        let said: Vec<&str> = turn.text.split_whitespace().collect();
+    for turn in turns.iter().filter(|turn| !turn.words().is_empty()) {
+        let said: Vec<&str> = turn.words().split_whitespace().collect();
         let room = WORDS_MAX.saturating_sub(words);
         if room == 0 {
             break;
@@ -249,6 +249,7 @@ mod tests {
             text: text.to_owned(),
             unheard: String::new(),
             ending: TurnEnding::Complete,
+            second: None,
         }
     }
 

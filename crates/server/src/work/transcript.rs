@@ -65,10 +65,10 @@ pub(super) async fn spoken(app: &App, session_id: &SessionId) -> Result<Vec<Spok
     let spoken = turns.into_iter().map(|turn| Spoken {
         turn: turn.turn,
         speaker: turn.speaker,
-        phase: turn.phase,
+        phase: turn.phase.clone(),
         start_ms: turn.start_ms,
         end_ms: turn.end_ms,
-        text: turn.text,
+        text: turn.words().to_owned(),
     });
     Ok(spoken.collect())
 }

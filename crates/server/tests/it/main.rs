@@ -16,6 +16,7 @@ mod reaper;
 mod relay;
 
 mod returning;
+mod second;
 mod session_faults;
 mod session_story;
 mod streaming;

@@ -12,7 +12,7 @@ use super::journal::{ChargedFor, insert_charges};
 use crate::error::StoreError;
 use crate::job::Lease;
 use crate::op::LimitPages;
-use crate::results::{Completion, NewCoding, RecordingRow};
+use crate::results::{Completion, NewCoding, NewSecond, RecordingRow};
 
 const SEGMENT_BODY: &str = "SELECT body FROM segment WHERE session_id = $1 AND segment_no = $2";
 
@@ -31,6 +31,11 @@ const PUT_RECORDING: &str = "
     INSERT INTO recording (session_id, object, duration_ms, bytes, body) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (session_id) DO UPDATE
     SET object = excluded.object, duration_ms = excluded.duration_ms, bytes = excluded.bytes, body = excluded.body";
+
+/// Heard twice by a second model, after a lease ran out: the first stands.
+const PUT_SECOND: &str = "
+    INSERT INTO second_transcript (session_id, turn, model, at_us, body) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (session_id, turn) DO NOTHING";
 
 const ADD_COST: &str =
     "UPDATE session SET cost_micro_usd = cost_micro_usd + $2 WHERE session_id = $1";
@@ -60,6 +65,23 @@ pub(super) async fn insert_results(
         put_recording(db, id, recording).await?;
     }
     insert_job_charges(db, lease, &completion.charges, at_us).await
+}
+
+pub(super) async fn insert_second(
+    db: &mut Db,
+    id: &SessionId,
+    new: &NewSecond,
+    at_us: i64,
+) -> Result<(), StoreError> {
+    query(PUT_SECOND)
+        .bind(id.as_str())
+        .bind(int(new.turn.0))
+        .bind(&new.second.model)
+        .bind(at_us)
+        .bind(to_bytes(&json!({"text": new.second.text})))
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// What a job cost, in the ledger and in the session's sum.

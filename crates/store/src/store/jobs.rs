@@ -115,7 +115,8 @@ impl Store {
             .fates
             .iter()
             .any(|(_, fate)| matches!(fate, Fate::Again { .. }));
-        let last: Vec<NewJob> = settlement.last.iter().cloned().collect();
+        let mut follow = settlement.jobs.clone();
+        follow.extend(settlement.last.clone());
         let mut settle = SettleJobs {
             leases: leases.to_vec(),
             settlement,
@@ -144,7 +145,7 @@ impl Store {
         if let Some(lane) = lane.filter(|_| again) {
             self.wake_of(lane).notify_one();
         }
-        self.wake(&last);
+        self.wake(&follow);
         Ok(held)
     }
 

@@ -8,7 +8,7 @@ use store::{
     QuoteSpan, RecordingRow, ReportState, Sentiment, StoreError,
 };
 
-use crate::bench::{Bench, charge, job};
+use crate::bench::{Bench, begin, charge, ended, job, turn};
 
 /// Eleven characters, seventeen bytes: a count of bytes would be found out.
 const WORDS: &str = "Größe zählt";
@@ -223,4 +223,70 @@ async fn a_coding_without_its_segment_is_refused() {
     };
     let refused = bench.store.complete(&lease, completion).await.unwrap_err();
     assert!(matches!(refused, StoreError::NotFound { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_second_transcript_is_kept_beside_the_turn_and_the_first_one_stands() {
+    let bench = Bench::new().await;
+    let id = bench.session(1).await;
+    let epoch = bench.store.claim_session(&id, "n").await.unwrap();
+    let entries = vec![begin(), turn(1, 0, "live words"), turn(2, 500, ""), ended()];
+    bench
+        .store
+        .finish_session(&id, epoch, entries, vec![])
+        .await
+        .unwrap();
+    let hear = |turn: u32| store::NewJob {
+        key: turn.to_string(),
+        ..job(&id, "hear", 1)
+    };
+    bench.store.enqueue(vec![hear(1), hear(2)]).await.unwrap();
+    let take = store::Take {
+        at_once: vec![10],
+        ..store::Take::one(std::time::Duration::from_secs(60))
+    };
+    let leases = bench
+        .store
+        .claim(job(&id, "hear", 1).lane, &take)
+        .await
+        .unwrap();
+    assert_eq!(leases.len(), 2);
+    let second = |turn, text: &str| store::NewSecond {
+        turn: engine::ids::TurnNo(turn),
+        second: store::SecondRow {
+            text: text.to_owned(),
+            model: "m".to_owned(),
+        },
+    };
+    let settlement = |seconds| store::Settlement {
+        fates: leases
+            .iter()
+            .map(|lease| (lease.job_id, store::Fate::Done(None)))
+            .collect(),
+        seconds,
+        ..store::Settlement::default()
+    };
+    let first = settlement(vec![second(1, "life words"), second(2, "found words")]);
+    assert_eq!(bench.store.settle(&leases, first).await.unwrap(), 2);
+    // Whoever comes too late changes nothing.
+    let late = settlement(vec![second(1, "other words")]);
+    assert_eq!(bench.store.settle(&leases, late).await.unwrap(), 0);
+    let turns = bench.store.turns(&id).await.unwrap();
+    let seen: Vec<_> = turns
+        .iter()
+        .map(|turn| {
+            (
+                turn.text.as_str(),
+                turn.second.as_ref().map(|second| second.text.as_str()),
+                turn.words(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("live words", Some("life words"), "live words"),
+            ("", Some("found words"), "found words")
+        ]
+    );
 }

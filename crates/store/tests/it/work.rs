@@ -106,6 +106,7 @@ impl Bench {
             fates: fates.collect(),
             charges: vec![charge(Component::EnrichmentIn, 10, 7)],
             last: leases.first().map(|lease| report(&lease.session_id)),
+            ..Settlement::default()
         };
         self.store.settle(leases, settlement).await.unwrap()
     }

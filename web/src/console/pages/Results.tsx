@@ -215,7 +215,7 @@ function Search({ id }: { id: string }) {
   const look = (event: SyntheticEvent) => {
     event.preventDefault();
     setProblem(null);
-    api.search(id, phrase).then(
+    api.search(id, phrase, null).then(
       (hits) => setFound({ phrase, hits }),
       (error: unknown) => {
         setFound(null);
@@ -223,6 +223,14 @@ function Search({ id }: { id: string }) {
       },
     );
   };
+  const older = (shown: { phrase: string; hits: Hits }, before: string) => {
+    setProblem(null);
+    api.search(id, shown.phrase, before).then(
+      (more) => setFound({ phrase: shown.phrase, hits: { ...more, hits: [...shown.hits.hits, ...more.hits] } }),
+      (error: unknown) => setProblem(asProblem(error)),
+    );
+  };
+  const next = found?.hits.next_before ?? null;
   return (
     <>
       <form className="filters" role="search" onSubmit={look}>
@@ -245,9 +253,9 @@ function Search({ id }: { id: string }) {
       {problem !== null && <ProblemNote problem={problem} />}
       <p role="status" className="muted" data-testid="found">
         {found !== null &&
-          (found.hits.more
-            ? `The first ${quantity(found.hits.hits.length)} places with “${found.phrase}”`
-            : `${count(found.hits.hits.length, "place")} with “${found.phrase}”`)}
+          (next === null
+            ? `${count(found.hits.hits.length, "place")} with “${found.phrase}”`
+            : `${count(found.hits.hits.length, "place")} with “${found.phrase}” so far`)}
       </p>
       <ul className="hits">
         {found?.hits.hits.map((hit) => {
@@ -267,6 +275,11 @@ function Search({ id }: { id: string }) {
           );
         })}
       </ul>
+      {found !== null && next !== null && (
+        <button type="button" className="button" onClick={() => older(found, next)} data-testid="older-hits">
+          Search older interviews
+        </button>
+      )}
     </>
   );
 }

@@ -46,7 +46,8 @@ async fn dead_letters_are_listed_with_their_reason_and_put_back_by_one_call() {
             ("transcript", 0),
             ("enrichment", 3),
             ("analysis", 0),
-            ("delivery", 0)
+            ("delivery", 0),
+            ("second_transcript", 0)
         ]
     );
     let listed = body(api.console("/api/v1/jobs?state=dead&limit=2").await).await;

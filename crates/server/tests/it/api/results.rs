@@ -106,7 +106,11 @@ async fn themes_count_participants_the_grid_shows_each_and_words_are_found_where
         })
         .collect();
     assert_eq!(found, [(ids[1].as_str(), 2, 10), (ids[0].as_str(), 12, 20)]);
-    assert_eq!(hits["more"], false);
+    assert_eq!(hits["next_before"], serde_json::Value::Null);
+    let path = "/api/v1/studies/first-job/search?q=b%C3%A4ckerei";
+    let older = body(api.console(&format!("{path}&before={}", ids[1])).await).await;
+    assert_eq!(older["hits"][0]["session_id"], ids[0].as_str());
+    assert_eq!(older["hits"].as_array().unwrap().len(), 1);
     let said_by_us = body(
         api.console("/api/v1/studies/first-job/search?q=and%20then")
             .await,

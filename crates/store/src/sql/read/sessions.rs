@@ -8,6 +8,7 @@ use super::super::db::{Row, Sql, each, query};
 use super::{Reader, page};
 use crate::error::StoreError;
 use crate::names;
+use crate::results::SecondRow;
 use crate::rows::{
     ChunkRow, Consent, CoveredTopic, Epoch, JournalRow, LedgerRow, Length, PhaseRow, ReportState,
     SessionFilter, SessionRow, StudyRow, TurnRow,
@@ -91,12 +92,15 @@ const JOURNAL: &str =
     "SELECT seq, at_us, kind, body FROM journal WHERE session_id = $1 ORDER BY seq";
 
 const TURNS: &str = "
-    SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn WHERE session_id = $1 ORDER BY start_ms, turn";
+    SELECT t.turn, t.speaker, t.phase, t.start_ms, t.end_ms, t.ending, t.body, s.model, s.body AS second
+    FROM turn t LEFT JOIN second_transcript s ON s.session_id = t.session_id AND s.turn = t.turn
+    WHERE t.session_id = $1 ORDER BY t.start_ms, t.turn";
 
 /// The last $3 that began before $2, newest first.
 const TURNS_BEFORE: &str = "
-    SELECT turn, speaker, phase, start_ms, end_ms, ending, body FROM turn
-    WHERE session_id = $1 AND start_ms < $2 ORDER BY start_ms DESC, turn DESC LIMIT $3";
+    SELECT t.turn, t.speaker, t.phase, t.start_ms, t.end_ms, t.ending, t.body, s.model, s.body AS second
+    FROM turn t LEFT JOIN second_transcript s ON s.session_id = t.session_id AND s.turn = t.turn
+    WHERE t.session_id = $1 AND t.start_ms < $2 ORDER BY t.start_ms DESC, t.turn DESC LIMIT $3";
 
 const LAST_TURN: &str = "SELECT max(turn) AS turn FROM turn WHERE session_id = $1";
 
@@ -391,7 +395,25 @@ fn turn_row(row: &Row) -> Result<TurnRow, StoreError> {
         text: body.text,
         unheard: body.unheard,
         ending: named(row, "ending", names::ending)?,
+        second: second_row(row)?,
     })
+}
+
+fn second_row(row: &Row) -> Result<Option<SecondRow>, StoreError> {
+    let Some(model) = col::<Option<String>>(row, "model")? else {
+        return Ok(None);
+    };
+    let body: SecondBody = from_bytes(col(row, "second")?)?;
+    Ok(Some(SecondRow {
+        text: body.text,
+        model,
+    }))
+}
+
+/// Body of a second transcript's row.
+#[derive(serde::Deserialize)]
+struct SecondBody {
+    text: String,
 }
 
 /// Body of a turn's row.
