@@ -15,6 +15,7 @@ use engine::ids::SessionId;
 use engine::link::Speaker;
 use store::{SegmentRow, SessionRow, Store, StoreError, TurnRow};
 
+use crate::topics::Merged;
 pub use parquet::Sheet;
 pub use table::{Archive, Cells, Kind, Table};
 
@@ -33,7 +34,7 @@ pub struct Interview {
     pub turns: Vec<TurnRow>,
     /// In speech order, with their codings.
     pub segments: Vec<SegmentRow>,
-    /// What people read for the ids of the study's codebook.
+    /// What people read for the ids of the study's codebook, or the themes of open labels.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -145,10 +146,20 @@ impl Interview {
         // A study of an older release that is not accepted any more has no labels; its ids are exported all the same.
         let study = study.and_then(|row| crate::study::parse(&row.source).ok());
         let codes = study.into_iter().flat_map(|study| study.codebook);
+        let mut labels: BTreeMap<String, String> =
+            codes.map(|code| (code.id, code.label)).collect();
+        if labels.is_empty() {
+            let merged = Merged::of(&store.open_topics(&session.study_id).await?);
+            labels.extend(
+                merged
+                    .iter()
+                    .map(|(label, theme)| (label.to_owned(), theme.to_owned())),
+            );
+        }
         Ok(Some(Interview {
             turns: store.turns(id).await?,
             segments: store.segments(id).await?,
-            labels: codes.map(|code| (code.id, code.label)).collect(),
+            labels,
             session,
         }))
     }

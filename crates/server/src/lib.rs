@@ -20,6 +20,7 @@ pub mod second;
 pub mod secrets;
 pub mod session;
 pub mod study;
-pub mod udp;
+pub mod topics;
+mod udp;
 pub mod walk;
 pub mod work;

@@ -22,6 +22,7 @@ mod failure;
 mod finish;
 mod gate;
 mod lexicon;
+mod merge;
 pub mod report;
 mod second;
 mod stream;
@@ -51,6 +52,7 @@ pub use report::Report;
 const CODE: &str = "code";
 const REPORT: &str = "report";
 const HEAR: &str = "hear";
+const MERGE: &str = "merge_topics";
 
 /// How long a lease lasts without a heartbeat.
 const LEASE: Duration = Duration::from_secs(60);
@@ -290,6 +292,7 @@ async fn work(
             coding::run(&app, client, &leases, turn).await
         }
         REPORT => assemble::run(&app, client, lease).await,
+        MERGE => merge::run(&app, client, lease).await,
         HEAR => second::run(&app, &tools.hearer, &leases).await,
         webhook::WEBHOOK => webhook::run(&app, &tools.sender, lease).await,
         other => Err(Failure::hopeless(format!(

@@ -39,8 +39,8 @@ pub use job::{
     Settlement, Take,
 };
 pub use results::{
-    CodingRow, Completion, Cut, Extent, NewCoding, NewCorrection, NewSecond, NewSegment, Peaks,
-    QuoteSpan, RESEARCHER, RecordingRow, SecondRow, SegmentRow, Sentiment,
+    CodingRow, Completion, Cut, Extent, NewCoding, NewCorrection, NewSecond, NewSegment, NewTheme,
+    OpenTopic, Peaks, QuoteSpan, RESEARCHER, RecordingRow, SecondRow, SegmentRow, Sentiment,
 };
 pub use rows::{
     ChunkRow, Consent, CoveredTopic, Epoch, GrantRow, JournalRow, Kept, LedgerRow, Length,

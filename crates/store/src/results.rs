@@ -19,6 +19,10 @@ pub struct Completion {
     pub charges: Vec<Charge>,
     /// The finished recording; replaces an older one.
     pub recording: Option<RecordingRow>,
+    /// Open labels of the session's study. Those that are on record stay as they are.
+    pub labels: Vec<String>,
+    /// Themes that open labels of the study belong to. The first one that a label gets stands, but for a researcher's.
+    pub themes: Vec<NewTheme>,
     /// Work that follows.
     pub jobs: Vec<NewJob>,
     /// Work that follows once the session is finished and none of its transcript and enrichment jobs waits or runs any more
@@ -193,6 +197,28 @@ pub struct SegmentRow {
     pub coding: Option<CodingRow>,
     /// When a researcher corrected it; then the model of `coding` is [`RESEARCHER`].
     pub corrected_at_us: Option<i64>,
+}
+
+/// An open label and the theme that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTheme {
+    /// As segments were coded.
+    pub label: String,
+    /// One label for all that mean the same.
+    pub theme: String,
+    /// Who said so.
+    pub model: String,
+    /// By which instructions.
+    pub prompt_version: String,
+}
+
+/// An open label of a study.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTopic {
+    /// As segments were coded.
+    pub label: String,
+    /// The theme that it belongs to; none as long as nobody has said so.
+    pub theme: Option<String>,
 }
 
 /// What a second model heard in a turn.

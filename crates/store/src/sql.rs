@@ -21,6 +21,7 @@ mod sessions;
 mod settle;
 mod sqlite;
 mod studies;
+mod topics;
 mod writer;
 
 pub(crate) use apply::Operation;

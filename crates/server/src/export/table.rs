@@ -245,7 +245,7 @@ const CODINGS: &[(&str, Kind, &str)] = &[
     (
         "topic_labels",
         Kind::List,
-        "List of what people read for them",
+        "List of what people read for them; of open labels their themes",
     ),
     ("model", Kind::Text, "Who coded"),
     ("prompt_version", Kind::Text, "By which instructions"),

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::export::participant;
 use crate::search::Needle;
 use crate::study::Study;
+use crate::topics::Merged;
 use crate::walk::Walk;
 
 /// Coded interviews that themes are counted over, the newest: more than that is a matter for the exports.
@@ -198,12 +199,13 @@ pub(super) async fn themes(
     Path(id): Path<String>,
 ) -> Result<Json<ThemesBody>, Problem> {
     let (id, study) = found(&app, id).await?;
+    let merged = Merged::of(&app.store.open_topics(&id).await?);
     let mut walk = Walk::over(app.store.clone(), id.clone());
     let (mut rows, mut sessions, mut truncated) = (Vec::new(), 0, false);
     let mut versions = BTreeSet::new();
     while let Some(session) = walk.next().await? {
         let segments = app.store.segments(&session.session_id).await?;
-        let coded = coded(&session, segments);
+        let coded = coded(&session, segments, &merged);
         if coded.is_empty() {
             continue;
         }
@@ -237,6 +239,7 @@ pub(super) async fn grid(
     Query(page): Query<Page>,
 ) -> Result<Json<GridBody>, Problem> {
     let (id, study) = found(&app, id).await?;
+    let merged = Merged::of(&app.store.open_topics(&id).await?);
     let limit = page.limit.unwrap_or(50).clamp(1, ROWS_MAX);
     let before = page.before.map(SessionId::from);
     let mut walk = Walk::over(app.store.clone(), id.clone()).behind(before);
@@ -246,7 +249,7 @@ pub(super) async fn grid(
     while let Some(session) = walk.next().await? {
         seen += 1;
         let segments = app.store.segments(&session.session_id).await?;
-        if let Some((_, cells)) = analysis::grid(&coded(&session, segments)).pop_first() {
+        if let Some((_, cells)) = analysis::grid(&coded(&session, segments, &merged)).pop_first() {
             topics.extend(cells.keys().cloned());
             versions.insert(session.study_version);
             rows.push(RowView {
@@ -337,7 +340,7 @@ async fn found(app: &App, id: String) -> Result<(StudyId, Arc<Study>), Problem> 
     Ok((id, study))
 }
 
-fn coded(session: &SessionRow, segments: Vec<SegmentRow>) -> Vec<Coded> {
+fn coded(session: &SessionRow, segments: Vec<SegmentRow>, merged: &Merged) -> Vec<Coded> {
     let coded = |row: SegmentRow| {
         let coding = row.coding?;
         Some(Coded {
@@ -353,7 +356,7 @@ fn coded(session: &SessionRow, segments: Vec<SegmentRow>) -> Vec<Coded> {
                 store::Sentiment::Positive => engine::enrich::Sentiment::Positive,
                 store::Sentiment::Mixed => engine::enrich::Sentiment::Mixed,
             },
-            topics: coding.topics,
+            topics: merged.all(coding.topics),
             quote: coding.quote.map(|quote| quote.text),
         })
     };

@@ -13,7 +13,7 @@ use super::report::{
     Report, ReportCoverage, ReportFigures, ReportMethod, ReportQuote, ReportTopic, SentimentCounts,
 };
 use super::summary::{self, Answer, Question};
-use super::webhook;
+use super::{merge, webhook};
 use crate::app::App;
 use crate::study::Study;
 
@@ -37,6 +37,7 @@ pub(super) async fn run(app: &App, client: &Client, lease: &Lease) -> Result<(),
         engine::cost::Prices::default(),
     );
     let questions = questions(&plan);
+    let brought = merge::brought(app, lease, &session, &study, &segments).await?;
     let written = summary::write(app, client, &session, &turns, &questions).await;
     let summary_cost: i64 = written.charges.iter().map(|charge| charge.cost.0).sum();
     let report = Report {
@@ -61,7 +62,9 @@ pub(super) async fn run(app: &App, client: &Client, lease: &Lease) -> Result<(),
             lease,
             Completion {
                 report: Some(report),
-                jobs: told.into_iter().collect(),
+                jobs: told.into_iter().chain(brought.job).collect(),
+                labels: brought.labels,
+                themes: brought.themes,
                 charges: written.charges,
                 ..Completion::default()
             },

@@ -3,6 +3,7 @@
 pub mod coder;
 mod lexicon;
 pub mod schema;
+mod themes;
 pub mod vendor;
 
 use std::sync::Arc;
@@ -365,6 +366,7 @@ fn refusal(fault: HttpFault, request: &Request) -> Option<ApiError> {
 fn answer(request: &Request) -> String {
     match &request.schema {
         Some(wanted) => coder::fill(wanted, &request.question)
+            .or_else(|| themes::fill(wanted, &request.question))
             .unwrap_or_else(|| schema::instance(wanted, &request.question))
             .to_string(),
         None => format!("In short: {}", schema::summary(&request.question)),

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 /// A pool of connections for reading.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
-    pool: Pool,
+    pub(super) pool: Pool,
 }
 
 impl Reader {

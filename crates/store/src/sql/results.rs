@@ -9,6 +9,7 @@ use super::codec::{first, from_bytes, int, to_bytes};
 use super::cut::put_cut;
 use super::db::{Db, query};
 use super::journal::{ChargedFor, insert_charges};
+use super::topics::{insert_labels, put_themes};
 use crate::error::StoreError;
 use crate::job::Lease;
 use crate::op::LimitPages;
@@ -61,6 +62,8 @@ pub(super) async fn insert_results(
             .execute(&mut *db)
             .await?;
     }
+    insert_labels(db, id, &completion.labels, at_us).await?;
+    put_themes(db, id, &completion.themes).await?;
     if let Some(recording) = &completion.recording {
         put_recording(db, id, recording).await?;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::ids::SessionId;
+use engine::ids::{SessionId, StudyId};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::op::{
     Attempt, ClaimJobs, CompleteJob, CorrectSegment, CutTranscript, Enqueue, FailJob, GiveUpJob,
     Heartbeat, ReleaseLeases, ReplayJobs, SettleJobs,
 };
-use crate::results::{Completion, Cut, NewCorrection, SegmentRow};
+use crate::results::{Completion, Cut, NewCorrection, OpenTopic, SegmentRow};
 
 /// Longest text of an error that is kept with a job, in characters: enough for a vendor's message, not for its HTML page.
 const ERROR_MAX: usize = 2_000;
@@ -323,6 +323,14 @@ impl Store {
         numbers: &[u32],
     ) -> Result<Vec<SegmentRow>, StoreError> {
         self.shared.reader.segments(id, Some(numbers)).await
+    }
+
+    /// Open labels of a study, oldest first, each with the theme that it belongs to.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn open_topics(&self, id: &StudyId) -> Result<Vec<OpenTopic>, StoreError> {
+        self.shared.reader.open_topics(id).await
     }
 
     /// The report of a session.

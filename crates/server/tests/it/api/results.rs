@@ -5,7 +5,9 @@ use sim::provider::SimConfig;
 use store::ReportState;
 
 use super::{Api, body, problem};
-use crate::finished::{ChatEndpoint, Reply, finish, is_summary, keys, until_report};
+use crate::finished::{
+    ChatEndpoint, Reply, finish, is_merge, is_summary, keys, until, until_report,
+};
 use crate::harness::house_with;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -201,5 +203,99 @@ async fn a_correction_reaches_transcript_report_themes_and_exports_and_can_be_ta
         body(api.console(&report).await).await["report"]["sentiment"]["negative"] == 0
     })
     .await;
+    house.close().await;
+}
+
+/// An endpoint that gives the n-th interview's answers this label, and merges labels as told.
+async fn labelled(merge: fn(&serde_json::Value) -> Reply) -> ChatEndpoint {
+    ChatEndpoint::serve(0, move |_, body| {
+        if is_summary(body) {
+            return crate::finished::good(body, None);
+        }
+        if is_merge(body) {
+            return merge(body);
+        }
+        let asked = body["messages"].to_string();
+        let label = if asked.contains("bakery") { "early shifts" } else { "Getting up early" };
+        let one = serde_json::json!({ "sentiment": "negative", "score": -0.5, "topics": [label], "quote": null });
+        let all: serde_json::Map<_, _> = keys(body).into_iter().map(|key| (key, one.clone())).collect();
+        Reply::Content(serde_json::Value::Object(all).to_string())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_labels_of_different_interviews_that_mean_the_same_are_one_theme() {
+    let endpoint = labelled(|body| {
+        let asked = body["messages"][1]["content"].as_str().unwrap();
+        assert!(
+            asked.contains("Themes so far:\n- early shifts\n"),
+            "{asked}"
+        );
+        assert!(asked.contains("l1: getting up early"), "{asked}");
+        Reply::Content(serde_json::json!({ "l1": "early shifts" }).to_string())
+    })
+    .await;
+    let url = endpoint.url.clone();
+    let house = house_with(SimConfig::instant(), |config| {
+        config.enrichment.base_url = url;
+    })
+    .await;
+    let app = house.app();
+    let study = engine::ids::StudyId::from("first-job");
+    for answer in ["In a bakery, at three.", "I hated mornings."] {
+        let (id, _) = house.invite().await;
+        finish(app, &id, &[answer], Vec::new()).await;
+        until_report(app, &id, ReportState::Ready).await;
+        until(app, "all labels to have a theme", async || {
+            let topics = app.store.open_topics(&study).await.unwrap();
+            !topics.is_empty() && topics.iter().all(|topic| topic.theme.is_some())
+        })
+        .await;
+    }
+    let api = Api::new(&house);
+    let themes = body(api.console("/api/v1/studies/first-job/themes").await).await;
+    assert_eq!(themes["themes"].as_array().unwrap().len(), 1, "{themes}");
+    let theme = &themes["themes"][0];
+    assert_eq!(
+        (&theme["topic"], &theme["participants"]),
+        (&"early shifts".into(), &2.into())
+    );
+    let grid = body(api.console("/api/v1/studies/first-job/grid").await).await;
+    assert_eq!(grid["topics"].as_array().unwrap().len(), 1, "{grid}");
+    let csv = api
+        .console("/api/v1/studies/first-job/export?format=csv&table=codings")
+        .await;
+    let csv = csv.text().await.unwrap();
+    // As it was coded, and the theme that it belongs to.
+    assert!(
+        csv.contains(r#""[""getting up early""]","[""early shifts""]""#),
+        "{csv}"
+    );
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn labels_that_nobody_can_merge_stay_themes_of_their_own_and_hold_back_no_report() {
+    let endpoint = labelled(|_| Reply::Content("I'd rather talk about bread.".to_owned())).await;
+    let url = endpoint.url.clone();
+    let house = house_with(SimConfig::instant(), |config| {
+        config.enrichment.base_url = url;
+    })
+    .await;
+    let app = house.app();
+    for answer in ["In a bakery, at three.", "I hated mornings."] {
+        let (id, _) = house.invite().await;
+        finish(app, &id, &[answer], Vec::new()).await;
+        until_report(app, &id, ReportState::Ready).await;
+    }
+    house.idle().await;
+    let themes = body(
+        Api::new(&house)
+            .console("/api/v1/studies/first-job/themes")
+            .await,
+    )
+    .await;
+    assert_eq!(themes["themes"].as_array().unwrap().len(), 2, "{themes}");
     house.close().await;
 }
