@@ -57,12 +57,14 @@ pub struct Share {
 }
 
 /// Those who were in a section or wave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     /// Who spoke of the topic there.
     pub share: Share,
     /// How they feel about it there, each once.
     pub feelings: Feelings,
+    /// Where each of them speaks of it there first.
+    pub places: Vec<Case>,
 }
 
 /// A topic over all interviews.
@@ -154,13 +156,15 @@ pub fn themes(coded: &[Coded]) -> Vec<Theme> {
     let theme = |(topic, rows): (&str, Vec<&Coded>)| {
         let felt = felt(rows.iter().copied());
         let part = |all: &BTreeSet<&SessionId>, there: &dyn Fn(&Coded) -> bool| {
-            let felt = self::felt(rows.iter().copied().filter(|row| there(row)));
+            let said: Vec<&Coded> = rows.iter().copied().filter(|row| there(row)).collect();
+            let felt = self::felt(said.iter().copied());
             Part {
                 share: Share {
                     participants: count(felt.len()),
                     of: count(all.len()),
                 },
                 feelings: feelings(felt.values().copied()),
+                places: places(&said),
             }
         };
         let whole = part(&everybody, &|_| true);
@@ -211,6 +215,21 @@ fn feelings(felt: impl Iterator<Item = Sentiment>) -> Feelings {
         *count += 1;
     }
     feelings
+}
+
+/// The first place of each person, by session.
+fn places(said: &[&Coded]) -> Vec<Case> {
+    let mut first: BTreeMap<&SessionId, (u64, TurnNo)> = BTreeMap::new();
+    for row in said {
+        let place = (row.start_ms, row.turn);
+        let known = first.entry(&row.session).or_insert(place);
+        *known = place.min(*known);
+    }
+    let case = |(session, (_, turn)): (&SessionId, (u64, TurnNo))| Case {
+        session: session.clone(),
+        turn,
+    };
+    first.into_iter().map(case).collect()
 }
 
 fn against(

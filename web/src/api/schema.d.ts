@@ -2723,6 +2723,8 @@ export interface components {
              * @description Who spoke of the topic there.
              */
             participants: number;
+            /** @description Where they speak of it there first; the latest interviews. */
+            places: components["schemas"]["CaseView"][];
         };
         /** @description `{studies}`. */
         StudiesBody: {

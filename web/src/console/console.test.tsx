@@ -336,13 +336,20 @@ describe("results of a study", () => {
     const themes = await screen.findAllByTestId("theme");
     const first = themes[0] ?? document.body;
     expect(first).toHaveTextContent("3 of 4 participants, 9 mentions");
-    expect(within(first).getByRole("link", { name: "P-00000B" })).toHaveAttribute(
+    expect(within(first).getAllByRole("link", { name: "P-00000B" })[0]).toHaveAttribute(
       "href",
       "/console/sessions/01JD0B2DONE00000000000000B?turn=4",
     );
     const parts = within(first).getAllByTestId("share");
     expect(parts).toHaveLength(4);
-    expect(parts[1]).toHaveTextContent(/^Your tools: 3 of 4.*positive 2.*negative 1$/);
+    const tools = parts[1] ?? document.body;
+    expect(tools).toHaveTextContent(/^Your tools: 3 of 4.*positive 2.*negative 1$/);
+    await userEvent.click(within(tools).getByText("Your tools: 3 of 4"));
+    const places = within(tools)
+      .getAllByRole("link")
+      .map((link) => link.getAttribute("href"));
+    expect(places).toHaveLength(3);
+    expect(places[0]).toBe("/console/sessions/01JD0B2DONE00000000000000A?turn=4");
   });
 
   it("every cell of the grid leads to the place where it was said", async () => {

@@ -531,6 +531,11 @@ export const deadLetters = [
 ];
 
 /** What interviews say together. */
+const places = (n) =>
+  ["01JD0B2DONE00000000000000A", "01JD0B2DONE00000000000000B", "01JD0B2DONE00000000000000C"]
+    .slice(0, n)
+    .map((session_id) => ({ session_id, participant: `P-${session_id.slice(-6)}`, turn: 4 }));
+
 export const themes = {
   counted: 4,
   truncated: false,
@@ -550,6 +555,7 @@ export const themes = {
           participants: 1,
           of: 4,
           feelings: { negative: 0, neutral: 0, positive: 1, mixed: 0 },
+          places: places(1),
         },
         {
           key: "exploration",
@@ -557,6 +563,7 @@ export const themes = {
           participants: 3,
           of: 4,
           feelings: { negative: 1, neutral: 0, positive: 2, mixed: 0 },
+          places: places(3),
         },
       ],
       waves: [
@@ -566,6 +573,7 @@ export const themes = {
           participants: 1,
           of: 2,
           feelings: { negative: 0, neutral: 0, positive: 1, mixed: 0 },
+          places: places(1),
         },
         {
           key: "2",
@@ -573,6 +581,7 @@ export const themes = {
           participants: 2,
           of: 2,
           feelings: { negative: 0, neutral: 0, positive: 2, mixed: 0 },
+          places: places(2),
         },
       ],
     },
@@ -591,6 +600,7 @@ export const themes = {
           participants: 1,
           of: 4,
           feelings: { negative: 0, neutral: 1, positive: 0, mixed: 0 },
+          places: places(1),
         },
       ],
       waves: [
@@ -600,6 +610,7 @@ export const themes = {
           participants: 1,
           of: 2,
           feelings: { negative: 0, neutral: 1, positive: 0, mixed: 0 },
+          places: places(1),
         },
       ],
     },

@@ -211,10 +211,10 @@ fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
             let found: BTreeSet<_> = theme.against.iter().cloned().collect();
             assert_eq!(found, against);
             for (wave, part) in &theme.waves {
-                agrees(&rows, &theme.topic, |row| row.version == *wave, *part);
+                agrees(&rows, &theme.topic, |row| row.version == *wave, part);
             }
             for (phase, part) in &theme.phases {
-                agrees(&rows, &theme.topic, |row| row.phase == *phase, *part);
+                agrees(&rows, &theme.topic, |row| row.phase == *phase, part);
             }
         }
         assert!(
@@ -226,7 +226,7 @@ fn themes_and_grid_agree_with_a_naive_count_over_random_studies() {
 }
 
 /// So many spoke of it there, of all who were there, and feel so about what they said there.
-fn agrees(rows: &[Coded], topic: &str, there: impl Fn(&Coded) -> bool, part: Part) {
+fn agrees(rows: &[Coded], topic: &str, there: impl Fn(&Coded) -> bool, part: &Part) {
     let all: BTreeSet<_> = rows
         .iter()
         .filter(|row| there(row))
@@ -241,6 +241,15 @@ fn agrees(rows: &[Coded], topic: &str, there: impl Fn(&Coded) -> bool, part: Par
         (part.share.participants as usize, part.share.of as usize),
         (spoke.len(), all.len())
     );
+    let places: BTreeSet<_> = part.places.iter().map(|place| &place.session).collect();
+    assert_eq!((&places, part.places.len()), (&spoke, spoke.len()));
+    for place in &part.places {
+        let said = rows.iter().filter(|row| {
+            there(row) && row.session == place.session && row.topics.iter().any(|own| own == topic)
+        });
+        let first = said.min_by_key(|row| (row.start_ms, row.turn)).unwrap();
+        assert_eq!(first.turn, place.turn);
+    }
     let negative = spoke.iter().filter(|session| {
         let said = rows.iter().filter(|row| {
             there(row) && row.session == ***session && row.topics.iter().any(|own| own == topic)

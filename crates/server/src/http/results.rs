@@ -1,13 +1,15 @@
 //! What the interviews of a study say together: themes, the grid of respondents and topics, and every place where a word fell.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod words;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use engine::analysis::{self, Cell, Coded, Feelings, Part, Theme};
-use engine::ids::{PhaseId, SessionId, StudyId};
+use engine::analysis::{self, Cell, Coded};
+use engine::ids::{SessionId, StudyId};
 use engine::link::Speaker;
 use serde::{Deserialize, Serialize};
 use store::{SegmentRow, SessionRow};
@@ -21,6 +23,7 @@ use crate::search::Needle;
 use crate::study::Study;
 use crate::topics::Merged;
 use crate::walk::Walk;
+use words::Words;
 
 /// Coded interviews that themes are counted over, the newest: more than that is a matter for the exports.
 const SESSIONS_MAX: usize = 2_000;
@@ -46,6 +49,8 @@ pub(super) struct ShareView {
     of: u32,
     /// How they feel about it there.
     feelings: FeelingsView,
+    /// Where they speak of it there first; the latest interviews.
+    places: Vec<CaseView>,
 }
 
 /// How participants feel, each counted once.
@@ -375,114 +380,5 @@ fn cell((topic, cell): (String, Cell)) -> CellView {
         sentiment: cell.sentiment.name(),
         segments: cell.segments,
         quotes: cell.quotes.into_iter().map(quoted).collect(),
-    }
-}
-
-/// What people read for ids: in the words of the latest version that knows them.
-struct Words {
-    codes: BTreeMap<String, String>,
-    /// With the place in the study.
-    phases: BTreeMap<String, (usize, String)>,
-}
-
-impl Words {
-    async fn of(app: &App, id: &StudyId, latest: &Study, versions: &BTreeSet<u32>) -> Words {
-        let mut words = Words {
-            codes: BTreeMap::new(),
-            phases: BTreeMap::new(),
-        };
-        for version in versions {
-            // A version that is not accepted any more has no words; its ids are shown.
-            if let Ok(Some(study)) = app.study(id, *version).await {
-                words.add(&study);
-            }
-        }
-        words.add(latest);
-        words
-    }
-
-    fn add(&mut self, study: &Study) {
-        let codes = study.codebook.iter();
-        self.codes
-            .extend(codes.map(|code| (code.id.clone(), code.label.clone())));
-        for (place, phase) in study.phases.iter().enumerate() {
-            self.phases
-                .insert(phase.id.to_string(), (place, phase.title.clone()));
-        }
-    }
-
-    fn topic(&self, topic: &str) -> String {
-        self.codes
-            .get(topic)
-            .map_or(topic, String::as_str)
-            .to_owned()
-    }
-
-    fn topics(&self, topics: BTreeSet<String>) -> Vec<TopicView> {
-        let view = |topic: String| TopicView {
-            label: self.topic(&topic),
-            topic,
-        };
-        topics.into_iter().map(view).collect()
-    }
-
-    /// Sections as the study has them, those of older versions last.
-    fn in_order(&self, phases: BTreeMap<PhaseId, Part>) -> Vec<ShareView> {
-        let mut shares: Vec<(usize, ShareView)> = phases
-            .into_iter()
-            .map(|(phase, of)| {
-                let known = self.phases.get(phase.as_str());
-                let place = known.map_or(usize::MAX, |(place, _)| *place);
-                let title = known.map_or(phase.as_str(), |(_, title)| title);
-                (place, share(phase.to_string(), title.to_owned(), of))
-            })
-            .collect();
-        shares.sort_by_key(|(place, _)| *place);
-        shares.into_iter().map(|(_, share)| share).collect()
-    }
-
-    fn theme(&self, theme: Theme) -> ThemeView {
-        ThemeView {
-            label: self.topic(&theme.topic),
-            participants: theme.share.participants,
-            of: theme.share.of,
-            segments: theme.segments,
-            feelings: feelings(theme.feelings),
-            against: theme
-                .against
-                .into_iter()
-                .map(|case| CaseView {
-                    participant: participant(&case.session),
-                    session_id: case.session.to_string(),
-                    turn: case.turn.0,
-                })
-                .collect(),
-            phases: self.in_order(theme.phases),
-            waves: theme
-                .waves
-                .into_iter()
-                .map(|(wave, of)| share(wave.to_string(), format!("Version {wave}"), of))
-                .collect(),
-            topic: theme.topic,
-        }
-    }
-}
-
-fn share(key: String, label: String, part: Part) -> ShareView {
-    ShareView {
-        key,
-        label,
-        participants: part.share.participants,
-        of: part.share.of,
-        feelings: feelings(part.feelings),
-    }
-}
-
-fn feelings(felt: Feelings) -> FeelingsView {
-    FeelingsView {
-        negative: felt.negative,
-        neutral: felt.neutral,
-        positive: felt.positive,
-        mixed: felt.mixed,
     }
 }

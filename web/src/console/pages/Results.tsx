@@ -118,14 +118,29 @@ function Shares({ title, shares }: { title: string; shares: Theme["phases"] }) {
       <ul>
         {shares.map((share) => (
           <li key={share.key} data-testid="share">
-            <span>
-              {share.label}: {share.participants} of {share.of}
-            </span>
+            <Places of={share} />
             <Feelings feelings={share.feelings} />
           </li>
         ))}
       </ul>
     </div>
+  );
+}
+
+/** A number, and behind it the places where those whom it counts said so. */
+function Places({ of }: { of: Theme["phases"][number] }) {
+  const words = `${of.label}: ${quantity(of.participants)} of ${quantity(of.of)}`;
+  if (of.places.length === 0) return <span className="places">{words}</span>;
+  return (
+    <details className="places" data-testid="places">
+      <summary>{words}</summary>
+      {of.places.map((place) => (
+        <Link key={place.session_id} to={paths.turn(place.session_id, place.turn)} className="case">
+          {place.participant}
+        </Link>
+      ))}
+      {of.participants > of.places.length && `and ${quantity(of.participants - of.places.length)} more`}
+    </details>
   );
 }
 
