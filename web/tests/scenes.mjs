@@ -1,5 +1,7 @@
 /** What is photographed: a path, and what to do until the moment of the picture. */
 
+import { operations } from "./double/fixtures.mjs";
+
 const by = (page, id) => page.getByTestId(id);
 
 async function toInterview(page) {
@@ -198,6 +200,19 @@ SCENES.push(
     await by(page, "grid").waitFor();
   }),
   scene("console-work", `/console/work${CONSOLE}`, (page) => by(page, "dead-letter").first().waitFor()),
+  scene("console-operations", `/console/operations${CONSOLE}`, (page) => by(page, "numbers").waitFor()),
+  scene("console-operations-trouble", `/console/operations${CONSOLE}`, async (page, double) => {
+    double.operate(operations.trouble);
+    await page.reload();
+    await by(page, "alert").first().waitFor();
+    double.operate(operations.healthy);
+  }),
+  scene("console-operations-stale", `/console/operations${CONSOLE}`, async (page, double) => {
+    await by(page, "numbers").waitFor();
+    double.operate(null);
+    await page.getByText("Could not be refreshed").waitFor();
+    double.operate(operations.healthy);
+  }),
   scene("console-unauthorised", "/console#token=wrong", (page) => by(page, "problem").waitFor()),
   scene("console-unknown", `/console/sessions/nothing${CONSOLE}`, (page) => by(page, "problem").waitFor()),
 );

@@ -6,6 +6,7 @@ import "../styles/console.css";
 import { ConsoleApi } from "./api";
 import { ConsoleContext, useLiveState } from "./context";
 import { LiveFeed } from "./live";
+import { OperationsPage } from "./pages/Operations";
 import { ResultsPage } from "./pages/Results";
 import { SessionPage } from "./pages/Session";
 import { SessionsPage } from "./pages/Sessions";
@@ -77,6 +78,9 @@ function TopBar({ route, onLeave }: { route: Route; onLeave: () => void }) {
         <Link to={paths.work} current={route.page === "work"} testId="nav-work">
           Work
         </Link>
+        <Link to={paths.operations} current={route.page === "operations"} testId="nav-operations">
+          Operations
+        </Link>
       </nav>
       <Updates />
       <button type="button" className="button quiet small" onClick={onLeave}>
@@ -111,6 +115,8 @@ function Routed({ route }: { route: Route }) {
       return <SessionPage key={route.id} id={route.id} />;
     case "work":
       return <WorkPage />;
+    case "operations":
+      return <OperationsPage />;
     case "unknown":
       return (
         <Empty title="There is no such page">

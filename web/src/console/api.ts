@@ -18,6 +18,7 @@ import type {
   Turn,
   Waveform,
 } from "../api/types";
+import type { Operations } from "./operations";
 
 export type NewSessions = NonNullable<Options<"/api/v1/studies/{id}/sessions", "post">["json"]>;
 
@@ -161,6 +162,12 @@ export class ConsoleApi {
   async replay(id: number | null): Promise<number> {
     if (id === null) return (await this.#client.post("/api/v1/jobs/replay", { json: {} })).replayed;
     return (await this.#client.post("/api/v1/jobs/{id}/replay", { path: { id } })).replayed;
+  }
+
+  async operations(signal: AbortSignal): Promise<Operations> {
+    // The schema does not have it yet. With it: `return (await this.#client.get(path, { signal })).operations`.
+    const path = "/api/v1/operations" as "/api/v1/lanes";
+    return ((await this.#client.get(path, { signal })) as unknown as { operations: Operations }).operations;
   }
 
   events(signal: AbortSignal): Promise<Response> {

@@ -201,6 +201,8 @@ describe("helpers", () => {
     expect(routeOf("/console/sessions")).toEqual({ page: "sessions" });
     expect(routeOf("/console/sessions/%E0%A4%A")).toEqual({ page: "session", id: "%E0%A4%A" });
     expect(routeOf("/console/sessions/a/b")).toEqual({ page: "unknown" });
+    expect(routeOf("/console/operations")).toEqual({ page: "operations" });
+    expect(routeOf("/console/operations/x")).toEqual({ page: "unknown" });
   });
 
   it("of overlapping turns the later one is heard, in a pause none", () => {

@@ -1,4 +1,4 @@
-/** A router for six pages: the path is the state. */
+/** A router for seven pages: the path is the state. */
 
 import { useSyncExternalStore, type MouseEvent, type ReactNode } from "react";
 
@@ -9,6 +9,7 @@ export type Route =
   | { page: "sessions" }
   | { page: "session"; id: string }
   | { page: "work" }
+  | { page: "operations" }
   | { page: "unknown" };
 
 /** Which page a path means. */
@@ -21,6 +22,7 @@ export function routeOf(path: string): Route {
   if (kind === "studies") return id === undefined ? { page: "studies" } : { page: "study", id: decode(id) };
   if (kind === "sessions") return id === undefined ? { page: "sessions" } : { page: "session", id: decode(id) };
   if (kind === "work" && id === undefined) return { page: "work" };
+  if (kind === "operations" && id === undefined) return { page: "operations" };
   return { page: "unknown" };
 }
 
@@ -41,6 +43,7 @@ export const paths = {
   /** The place in a session where something was said; it is played. */
   turn: (session: string, turn: number) => `/console/sessions/${encodeURIComponent(session)}?turn=${turn}`,
   work: "/console/work",
+  operations: "/console/operations",
   session: (id: string) => `/console/sessions/${encodeURIComponent(id)}`,
 };
 

@@ -17,6 +17,7 @@ import type {
   Turn,
   Waveform,
 } from "../../src/api/types";
+import type { Operations } from "../../src/console/operations";
 
 export const participations: Record<string, Participation>;
 export const studies: StudySummary[];
@@ -34,3 +35,4 @@ export const deadLetters: Job[];
 export const themes: Themes;
 export const grid: Grid;
 export const hits: Hits;
+export const operations: { healthy: Operations; trouble: Operations };

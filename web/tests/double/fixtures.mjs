@@ -669,3 +669,5 @@ export const hits = {
   ],
   next_before: "01JD0B2DONE0000000000AB00C",
 };
+
+export * as operations from "./operations.mjs";

@@ -25,6 +25,7 @@ export async function serve() {
     consent: new Map(),
     requests: [],
     reportDelay: 0,
+    operations: fixtures.operations.healthy,
   };
   const server = createServer((request, response) => {
     answer(double, request, response).catch((error) => {
@@ -41,6 +42,10 @@ export async function serve() {
       const session = double.sessions.find((candidate) => candidate.id === id);
       Object.assign(session, patch);
       for (const stream of double.streams) stream.write(`event: session\ndata: ${JSON.stringify(session)}\n\n`);
+    },
+    /** What the operations page is answered with from now on. */
+    operate(operations) {
+      double.operations = operations;
     },
     close() {
       for (const stream of double.streams) stream.end();
@@ -113,6 +118,11 @@ async function console_(double, path, url, request, response) {
     return study ? json(response, 200, { study }) : notFound(response, "study", id);
   }
   if (kind === "lanes") return json(response, 200, { lanes: fixtures.lanes, stopped: null });
+  if (kind === "operations") {
+    return double.operations === null
+      ? problem(response, 503, "busy", "The server has trouble", "It does not answer.", "Try again.")
+      : json(response, 200, { operations: double.operations });
+  }
   if (kind === "jobs") {
     return request.method === "POST"
       ? json(response, 200, { replayed: 1 })
