@@ -16,7 +16,9 @@ use engine::ids::{SessionId, TurnNo};
 use engine::journal::{Entry, Turn, TurnEnding};
 use engine::link::Speaker;
 use serde_json::json;
-use store::{Epoch, Length, NewSession, NewStudy, Store, StoreConfig};
+use store::{
+    Cut, Epoch, Extent, Length, NEVER_DUE, NewSegment, NewSession, NewStudy, Store, StoreConfig,
+};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -76,7 +78,57 @@ async fn main() {
         "{SESSIONS} sessions, each appends as soon as the one before is durable, {seconds} s"
     );
     print("journal_appends", rate, "appends/s", None, &method);
+    transcripts(&store, &owned).await;
     store.close().await.unwrap();
+}
+
+/// Writes of a transcript of 150 segments as the product makes them, against one for each segment.
+async fn transcripts(store: &Store, owned: &[(SessionId, Epoch)]) {
+    const SEGMENTS: u32 = 150;
+    const TRANSCRIPTS: usize = 20;
+    let segment = |no: u32| NewSegment {
+        segment_no: no * 1_000 + 1,
+        turn: TurnNo(no),
+        text: "I like that it remembers where I was, and that nobody has to explain it.".to_owned(),
+        start_ms: u64::from(no) * 10_000,
+        end_ms: u64::from(no) * 10_000 + 8_000,
+        phase: "warmup".into(),
+        language: "en".to_owned(),
+    };
+    let cut = |segments: Vec<NewSegment>| Cut {
+        segments,
+        extent: Extent::SoFar,
+        kind: "code".to_owned(),
+        rank: 1,
+        due_us: NEVER_DUE,
+    };
+    let mut writes = Vec::new();
+    let mut took = Vec::new();
+    let (whole, singly) = owned.split_at(TRANSCRIPTS);
+    for at_once in [SEGMENTS, 1] {
+        let sessions = if at_once == 1 { singly } else { whole };
+        let (before, began) = (store.stats().transactions, Instant::now());
+        for (id, _) in sessions.iter().take(TRANSCRIPTS) {
+            for first in (1..=SEGMENTS).step_by(at_once as usize) {
+                let part = (first..first + at_once).map(segment).collect();
+                store.cut_transcript(id, cut(part)).await.unwrap();
+            }
+        }
+        writes.push((store.stats().transactions - before) as f64);
+        took.push(began.elapsed().as_secs_f64());
+    }
+    let saved = (1.0 - writes[0] / writes[1]) * 100.0;
+    let method = format!(
+        "{TRANSCRIPTS} transcripts of {SEGMENTS} segments and their jobs: {} transactions in {:.2} s as one write each, {} in {:.2} s as one per segment",
+        writes[0], took[0], writes[1], took[1]
+    );
+    print(
+        "transcript_writes_saved",
+        saved,
+        "%",
+        Some(">= 80"),
+        &method,
+    );
 }
 
 /// When a session appends next.

@@ -10,6 +10,7 @@ mod cluster;
 mod endpoint;
 mod evaluation;
 mod finished;
+mod full_disk;
 mod harness;
 mod postgres;
 mod reaper;

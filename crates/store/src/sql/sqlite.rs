@@ -60,7 +60,7 @@ fn writer_options(config: &StoreConfig, database: &Path) -> SqliteConnectOptions
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         // 16 MiB: a queue of 30,000 jobs and its indexes fit; more was resident memory for nothing.
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", "-4096")
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "1000")
         .pragma("journal_size_limit", "67108864")
@@ -77,7 +77,7 @@ fn reader_options(database: &Path) -> SqliteConnectOptions {
         .filename(database)
         .read_only(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .pragma("cache_size", "-8192")
+        .pragma("cache_size", "-2048")
         .pragma("temp_store", "MEMORY")
         .thread_name(|number| format!("store-reader-{number}"))
 }
