@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help check-exports chaos simulate setup setup-browser setup-postgres web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
+.PHONY: help check-exports chaos simulate setup setup-browser setup-postgres setup-prometheus web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -15,6 +15,9 @@ setup-browser:
 
 setup-postgres:
 	@scripts/setup.sh --postgres
+
+setup-prometheus:
+	@scripts/setup.sh --prometheus
 
 web/node_modules: web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund
@@ -37,7 +40,7 @@ demo: build ## Run one whole interview with the simulator, then keep serving (ON
 test: setup web test-rust test-web e2e ## All tests: Rust, web pages, and a real browser against the real server
 
 # Stories over real sockets mostly wait: a server's test takes a tenth of a core, so more of them run than there are cores.
-test-rust: setup-postgres web
+test-rust: setup-postgres setup-prometheus web
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} cargo test --locked --workspace
 
 test-web: web/node_modules

@@ -13,6 +13,8 @@ for extra in "$@"; do
     --browser) command -v chromium >/dev/null || need+=(chromium) ;;
     # Only its programs are used: tests start a server of their own, which listens nowhere but in its folder.
     --postgres) command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql) ;;
+    # For promtool only, which checks the alert rules.
+    --prometheus) command -v promtool >/dev/null || need+=(prometheus) ;;
     *) echo "setup: $extra is not known" >&2; exit 1 ;;
   esac
 done

@@ -12,6 +12,7 @@
 //!              └── meter:   usage priced in micro-dollars against the budget
 //! ```
 
+pub mod admission;
 pub mod analysis;
 pub mod cost;
 pub mod enrich;
@@ -22,3 +23,4 @@ pub mod link;
 pub mod plan;
 pub mod session;
 pub mod time;
+pub mod vitals;

@@ -15,7 +15,7 @@ use engine::ids::ItemId;
 use crate::desk::DeskFact;
 use crate::opus::{Encoder, OpusError};
 use crate::stats::{DeskStats, LatencySamples};
-use utterance::{Utterance, fade_in, fade_out};
+use utterance::{Utterance, fade_in, fade_out, is_audible};
 
 /// 20 ms.
 const FRAME: Duration = Duration::from_millis(20);
@@ -254,6 +254,13 @@ impl Playout {
                     if front.prompt {
                         latency.outbound(now.saturating_duration_since(front.queued));
                     }
+                }
+                if !front.audible && is_audible(&self.scratch) {
+                    front.audible = true;
+                    self.facts.push(DeskFact::PlayoutAudible {
+                        item: front.item.clone(),
+                        at: due,
+                    });
                 }
                 if self.fade_in {
                     self.fade_in = false;

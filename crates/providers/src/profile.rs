@@ -19,6 +19,19 @@ pub enum Dialect {
     OpenAiRealtime,
 }
 
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Dialect; 1] = [Dialect::OpenAiRealtime];
+
+    /// Whose it is, as metrics name it. Vendors' names in profiles are an operator's own words, and could be many.
+    #[must_use]
+    pub const fn provider(self) -> &'static str {
+        match self {
+            Dialect::OpenAiRealtime => "openai",
+        }
+    }
+}
+
 /// One way to have an interview spoken: a vendor's model with its voices and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {

@@ -60,6 +60,8 @@ pub struct App {
     pub profiles: Profiles,
     /// Prices.
     pub prices: PriceBook,
+    /// How the machine does.
+    pub machine: crate::vitals::Machine,
     /// The door to the chat endpoint.
     pub gate: Arc<Gate>,
     /// Checked studies by id and version.

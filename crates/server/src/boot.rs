@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use providers::{PriceBook, Profiles, Secret};
-use store::{NewStudy, Store, StoreConfig};
+use store::{NewStudy, OnCommit, Store, StoreConfig};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::session::{self, MakeCodec, Parts, Registry, Shards};
 use crate::udp::{Net, NetParams, NetThread};
-use crate::{http, secrets, work};
+use crate::{http, secrets, vitals, work};
 
 /// For requests that are being answered and jobs under way when the server stops. Event streams never end by themselves;
 /// a job that is cut off runs again at the next start.
@@ -95,7 +95,9 @@ pub async fn start_with(
     let token = secrets::console_token(&config.http.console_token, config.store.beside())
         .context("the console token cannot be read or kept beside the database; check that folder's permissions")?;
     load_studies(&store, &config.studies.folder).await?;
-    let shards = Shards::start(config.media.shards)
+    let cap = i64::try_from(config.capacity.sessions_max).unwrap_or(i64::MAX);
+    metrics.sessions_cap.set(cap);
+    let shards = Shards::start(config.media.shards, &metrics)
         .context("the media threads cannot start: this machine gives no more")?;
     let (changes, _) = broadcast::channel(CHANGES_MAX);
     let registry = Registry::new(Parts {
@@ -124,6 +126,7 @@ pub async fn start_with(
         metrics,
         profiles,
         prices,
+        machine: vitals::Machine::default(),
         gate: Arc::new(gate),
         studies: Studies::default(),
         changes,
@@ -138,6 +141,10 @@ pub async fn start_with(
     let work = tokio::spawn(work::run(Arc::clone(&app), work_stop.clone()));
     let lapsed = session::watch(Arc::clone(&app), work_stop.clone());
     drop(tokio::spawn(lapsed));
+    drop(tokio::spawn(vitals::watch(
+        Arc::clone(&app),
+        work_stop.clone(),
+    )));
     app.readiness.set(true);
     Ok(Running {
         app,
@@ -274,6 +281,8 @@ async fn open_store(
     let node = &config.store.node;
     store_config.node.clone_from(node);
     store_config.clock = wall;
+    let commits = metrics.store_commit_seconds.clone();
+    store_config.on_commit = OnCommit::tell(move |took| commits.observe(took.as_secs_f64()));
     let store = Store::open(store_config).await?;
     let released = store.release_own_leases(node).await?;
     let found = session::take_over(&store, metrics, node).await?;

@@ -11,6 +11,7 @@ mod export;
 mod grant;
 mod jobs;
 mod limit;
+mod operations;
 mod participation;
 mod probes;
 mod recording;
@@ -65,6 +66,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::waveform))
         .routes(routes!(sessions::end))
         .routes(routes!(corrections::put, corrections::withdraw))
+        .routes(routes!(operations::read))
         .routes(routes!(jobs::lanes))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::replay_all))
@@ -110,6 +112,7 @@ pub fn router(app: Arc<App>) -> Router {
             "/api/{*rest}",
             get(error::no_such_resource).fallback(error::no_such_resource),
         )
+        .route("/runbook/{name}", get(operations::runbook))
         // Pages and API share the limit; probes and metrics below do not: a scraper must never be refused.
         .fallback(assets::serve)
         .layer(from_fn_with_state((Arc::clone(&app), limits), limit::limit))

@@ -22,5 +22,6 @@ pub mod session;
 pub mod study;
 pub mod topics;
 mod udp;
+pub mod vitals;
 pub mod walk;
 pub mod work;

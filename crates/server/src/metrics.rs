@@ -3,20 +3,32 @@
 //! starts at zero, so that a series never appears only when something goes wrong.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use engine::journal::Outcome;
 use engine::link::FaultCategory;
+use engine::vitals::Number;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use providers::Dialect;
 
 use crate::alive::ALIVE;
+use crate::vitals::Shared;
 
 /// A counter with one label.
 pub type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+/// A counter with two labels.
+pub type TwiceLabelled = Family<[(&'static str, &'static str); 2], Counter>;
+/// A number that goes up and down and need not be whole.
+pub type Fraction = Gauge<f64, AtomicU64>;
+/// The same, with one label.
+pub type LabelledFraction = Family<[(&'static str, &'static str); 1], Fraction>;
+/// What was built: version and commit.
+pub type Build = Family<[(&'static str, &'static str); 2], Gauge>;
 /// A number that goes up and down, with one label.
 pub type LabelledGauge = Family<[(&'static str, &'static str); 1], Gauge>;
 /// A counter of dollars.
@@ -27,6 +39,8 @@ macro_rules! metrics {
         /// All metrics, shared by reference.
         pub struct Metrics {
             registry: Registry,
+            /// The six over rolling windows.
+            pub vitals: Shared,
             $(#[doc = $help] pub $field: $kind,)*
         }
 
@@ -39,7 +53,7 @@ macro_rules! metrics {
                     let $field: $kind = $make;
                     registry.register($name, $help.trim().trim_end_matches('.'), $field.clone());
                 )*
-                let metrics = Metrics { registry, $($field,)* };
+                let metrics = Metrics { registry, vitals: Shared::new(), $($field,)* };
                 metrics.fill_labels();
                 metrics
             }
@@ -53,18 +67,40 @@ macro_rules! metrics {
 metrics! {
     #[doc = " Sessions whose task is running."]
     sessions_live: Gauge = "sessions_live", Gauge::default();
-    #[doc = " Time to first voice: first participant audio in to first interviewer audio out, in seconds."]
+    #[doc = " Time to first voice: first participant audio in to first audible interviewer audio out, in seconds; leading silence is no voice."]
     first_voice_seconds: Histogram = "first_voice_seconds", histogram();
-    #[doc = " Response latency: end of the participant's speech to first interviewer audio out, in seconds."]
-    response_latency_seconds: Histogram = "response_latency_seconds", histogram();
-    #[doc = " Faults of providers by category."]
-    provider_faults: Labelled = "provider_faults", Family::default();
-    #[doc = " Responses asked of providers (with the faults above this gives the error rate)."]
-    provider_responses: Counter = "provider_responses", Counter::default();
+    #[doc = " Provider latency: the provider's word that the participant stopped to its first audio, in seconds."]
+    provider_latency_seconds: Histogram = "provider_latency_seconds", histogram();
+    #[doc = " Heard latency: the participant's last voiced frame in to the first audible interviewer frame out, at the media edge, in seconds."]
+    heard_latency_seconds: Histogram = "heard_latency_seconds", histogram();
+    #[doc = " Failures of providers by kind: connections that could not be made or broke, refusals, answers that made no sense. Connections that ended at the vendor's own limit are none."]
+    provider_errors: TwiceLabelled = "provider_errors", Family::default();
+    #[doc = " Responses that providers began."]
+    provider_responses: Labelled = "provider_responses", Family::default();
+    #[doc = " Share of failures in what providers were asked within the last five minutes, 0 to 1."]
+    provider_error_ratio: LabelledFraction = "provider_error_ratio", Family::default();
     #[doc = " Segments that wait for enrichment."]
     enrichment_queue_segments: Gauge = "enrichment_queue_segments", Gauge::default();
     #[doc = " Age of the oldest segment that waits for enrichment, in seconds; 0 if none does."]
     enrichment_oldest_seconds: Gauge = "enrichment_oldest_seconds", Gauge::default();
+    #[doc = " Mean cost of the sessions that ended within the last hour, in dollars; 0 if none did."]
+    session_cost_usd: Fraction = "session_cost_usd", Gauge::default();
+    #[doc = " Mean of cost by target of the sessions that ended within the last hour and whose study has a target; 0 if none did."]
+    session_cost_target_ratio: Fraction = "session_cost_target_ratio", Gauge::default();
+    #[doc = " Sessions that may be at once; beyond it new participants wait in line."]
+    sessions_cap: Gauge = "sessions_cap", Gauge::default();
+    #[doc = " Participants who wait in line for a place."]
+    sessions_waiting: Gauge = "sessions_waiting", Gauge::default();
+    #[doc = " How late a media thread was at a moment that it wanted to be awake, looked at ten times a second, in seconds."]
+    media_tick_lag_seconds: Histogram = "media_tick_lag_seconds", delays();
+    #[doc = " How long a commit took to be durable, in seconds."]
+    store_commit_seconds: Histogram = "store_commit_seconds", delays();
+    #[doc = " Sessions without their participant that were ended: nobody came, or nobody came back."]
+    zombies_reaped: Counter = "zombies_reaped", Counter::default();
+    #[doc = " Share of all cores that this process used within the last seconds, 0 to 1."]
+    cpu_share: Fraction = "cpu_share", Gauge::default();
+    #[doc = " 1, with the version and commit that runs."]
+    build_info: Build = "build_info", Family::default();
     #[doc = " Wait for results: end of an interview to its first report, in seconds."]
     result_wait_seconds: Histogram = "result_wait_seconds", waits();
     #[doc = " The longest of these waits since the start, in seconds."]
@@ -119,6 +155,18 @@ metrics! {
     dead_jobs: Counter = "dead_jobs", Counter::default();
 }
 
+/// Of which commit this is; the build says so by `COLLOQUY_COMMIT`.
+const COMMIT: &str = match option_env!("COLLOQUY_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+/// Kinds in `provider_errors`.
+const ERRORS: [FaultCategory; 4] = [
+    FaultCategory::Retryable,
+    FaultCategory::RateLimited,
+    FaultCategory::Misconfigured,
+    FaultCategory::Malformed,
+];
 /// Kinds in `dropped`.
 pub const DROPPED: &[&str] = &[
     "datagram",
@@ -165,6 +213,36 @@ impl Metrics {
         text
     }
 
+    /// A latency was measured.
+    pub fn latency(&self, of: Number, span: Duration) {
+        let histogram = match of {
+            Number::FirstVoice => &self.first_voice_seconds,
+            Number::ProviderLatency => &self.provider_latency_seconds,
+            Number::HeardLatency => &self.heard_latency_seconds,
+            Number::Sessions | Number::ProviderErrors | Number::Queue | Number::Cost => return,
+        };
+        histogram.observe(span.as_secs_f64());
+        let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        self.vitals.with(|vitals, now| vitals.latency(now, of, ms));
+    }
+
+    /// A provider began a response.
+    pub fn provider_responded(&self, provider: &'static str) {
+        let labels = [("provider", provider)];
+        self.provider_responses.get_or_create(&labels).inc();
+        self.vitals.with(|vitals, now| vitals.asked(now, provider));
+    }
+
+    /// A provider failed. What is nobody's failure is not counted.
+    pub fn provider_failed(&self, provider: &'static str, category: FaultCategory) {
+        if !ERRORS.contains(&category) {
+            return;
+        }
+        let labels = [("provider", provider), ("kind", category.name())];
+        self.provider_errors.get_or_create(&labels).inc();
+        self.vitals.with(|vitals, now| vitals.failed(now, provider));
+    }
+
     /// An interview has its first report so long after its end.
     pub fn waited(&self, wait_us: i64) {
         let wait_us = wait_us.max(0);
@@ -175,17 +253,16 @@ impl Metrics {
     }
 
     fn fill_labels(&self) {
-        for category in [
-            FaultCategory::Retryable,
-            FaultCategory::RateLimited,
-            FaultCategory::Expired,
-            FaultCategory::Misconfigured,
-            FaultCategory::Malformed,
-        ] {
-            drop(
-                self.provider_faults
-                    .get_or_create(&[("category", category.name())]),
-            );
+        let labels = [("version", env!("CARGO_PKG_VERSION")), ("commit", COMMIT)];
+        self.build_info.get_or_create(&labels).set(1);
+        for provider in Dialect::ALL.map(Dialect::provider) {
+            for kind in ERRORS {
+                let labels = [("provider", provider), ("kind", kind.name())];
+                drop(self.provider_errors.get_or_create(&labels));
+            }
+            let labels = [("provider", provider)];
+            drop(self.provider_responses.get_or_create(&labels));
+            drop(self.provider_error_ratio.get_or_create(&labels));
         }
         for outcome in Outcome::ALL {
             drop(
@@ -257,7 +334,9 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("colloquy_provider_faults_total{category=\"malformed\"} 0"),
+            text.contains(
+                "colloquy_provider_errors_total{provider=\"openai\",kind=\"malformed\"} 0"
+            ),
             "{text}"
         );
         assert!(text.contains("colloquy_sessions_live 0"), "{text}");

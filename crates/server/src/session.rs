@@ -31,7 +31,7 @@ mod tally;
 mod task;
 
 pub use leftovers::{Found, returnable_until, take_over, watch};
-pub use registry::{Accepted, MakeCodec, NotLive, OfferRefusal, Parts, Registry, Start};
+pub use registry::{Accepted, Begun, MakeCodec, NotLive, OfferRefusal, Parts, Registry, Start};
 pub use restart::{Expected, Generation, NoGeneration, RestartRefusal, Restarted};
 pub use shard::Shards;
 pub use supervise::{CUT_TRANSCRIPT, FINISH_RECORDING, after_end};

@@ -56,6 +56,8 @@ pub struct Study {
     pub patience: Patience,
     /// Cap of one session.
     pub budget: Option<MicroUsd>,
+    /// What one session should cost, to compare with.
+    pub cost_target: Option<MicroUsd>,
     /// Limits of one session.
     pub limits: Limits,
     /// How long after a drop the participant's own link still leads back.

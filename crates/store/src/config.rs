@@ -1,6 +1,7 @@
 //! Where things are kept, and the bounds of the store's queues and waits.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -85,6 +86,36 @@ pub struct StoreConfig {
     pub pages_max: Option<u32>,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Told how long each commit took, from its word to its being durable.
+    pub on_commit: OnCommit,
+}
+
+/// Who is told of commits.
+#[derive(Clone, Default)]
+pub struct OnCommit(Option<Arc<dyn Fn(Duration) + Send + Sync>>);
+
+impl OnCommit {
+    /// Tells this one, on the writer's task: it must not wait.
+    #[must_use]
+    pub fn tell(who: impl Fn(Duration) + Send + Sync + 'static) -> OnCommit {
+        OnCommit(Some(Arc::new(who)))
+    }
+
+    pub(crate) fn committed(&self, took: Duration) {
+        if let Some(who) = &self.0 {
+            who(took);
+        }
+    }
+}
+
+impl std::fmt::Debug for OnCommit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "OnCommit(some)"
+        } else {
+            "OnCommit(none)"
+        })
+    }
 }
 
 impl StoreConfig {
@@ -103,6 +134,7 @@ impl StoreConfig {
             group_max: 512,
             pages_max: None,
             clock: Clock::System,
+            on_commit: OnCommit::default(),
         }
     }
 }

@@ -32,7 +32,7 @@ mod sql;
 mod store;
 
 pub use clock::{Clock, ManualClock};
-pub use config::{Address, Database, StoreConfig};
+pub use config::{Address, Database, OnCommit, StoreConfig};
 pub use error::StoreError;
 pub use job::{
     Fate, JobFilter, JobRow, JobState, Lane, LaneDepth, Lease, NEVER_DUE, NewJob, Replay, Retry,

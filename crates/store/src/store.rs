@@ -110,6 +110,7 @@ impl Store {
             Arc::clone(&counters),
             config.gather,
             config.group_max,
+            config.on_commit.clone(),
         );
         tokio::spawn(writer.run());
         let shared = Shared {

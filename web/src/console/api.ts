@@ -165,9 +165,7 @@ export class ConsoleApi {
   }
 
   async operations(signal: AbortSignal): Promise<Operations> {
-    // The schema does not have it yet. With it: `return (await this.#client.get(path, { signal })).operations`.
-    const path = "/api/v1/operations" as "/api/v1/lanes";
-    return ((await this.#client.get(path, { signal })) as unknown as { operations: Operations }).operations;
+    return (await this.#client.get("/api/v1/operations", { signal })).operations;
   }
 
   events(signal: AbortSignal): Promise<Response> {

@@ -1,53 +1,10 @@
 /** What the operations page makes of the server's numbers: words, units and the line of an hour. */
 
 import { count, quantity, words } from "../shared/format";
+import type { Answer } from "../api/client";
 import type { Tone } from "./labels";
 
-/** By hand until the schema has it; then this is `Answer<"/api/v1/operations", "get">["operations"]`. */
-export interface Operations {
-  at: string;
-  capacity: {
-    sessions_max: number;
-    live: number;
-    waiting: number;
-    state: string;
-    /** Of all cores, 0 to 1. */
-    cpu_share?: number | null;
-    tick_lag_ms?: number | null;
-  };
-  numbers: {
-    id: string;
-    /** Of latencies the 95th percentile. Null: nothing was measured in the window. */
-    value?: number | null;
-    /** Of latencies only. */
-    median?: number | null;
-    unit: string;
-    state: string;
-    target: number;
-    alert: number;
-    note?: string | null;
-  }[];
-  history: {
-    step_s: number;
-    until: string;
-    /** Oldest first, the last at `until`. */
-    series: { id: string; points: (number | null)[] }[];
-  };
-  alerts: { name: string; severity: string; since: string; summary: string; runbook: string }[];
-  /** Worst first. */
-  trouble: {
-    session_id: string;
-    study_id: string;
-    study_title: string;
-    participant: string;
-    state: string;
-    trouble: string;
-    since: string;
-    detail: string;
-  }[];
-  trouble_total: number;
-}
-
+export type Operations = Answer<"/api/v1/operations", "get">["operations"];
 export type Capacity = Operations["capacity"];
 export type OperationsNumber = Operations["numbers"][number];
 export type OperationsAlert = Operations["alerts"][number];

@@ -3,5 +3,6 @@
 
 mod chaos;
 mod command;
+mod deploy;
 mod killed;
 mod tidy;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LONG_WITH_REASON: &[(&str, &str)] =
     &[("web/src/api/schema.d.ts", "generated from the API document")];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)

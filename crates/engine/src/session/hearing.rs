@@ -164,6 +164,10 @@ impl Session {
             out,
         );
         self.tell_interviewer(item, out);
+    }
+
+    /// What a person waited for is over only now: leading silence is no voice.
+    pub(super) fn on_playout_audible(&mut self, item: &ItemId, at: Mono, out: &mut Vec<Output>) {
         if is_own_line(item) {
             return;
         }

@@ -73,6 +73,13 @@ pub enum MediaFact {
         /// When.
         at: Mono,
     },
+    /// The first frame of an utterance that a person can hear left for the participant: with it, or after silence.
+    PlayoutAudible {
+        /// The utterance.
+        item: ItemId,
+        /// When.
+        at: Mono,
+    },
     /// An utterance was played to its end, or was cut.
     PlayoutEnded {
         /// The utterance.

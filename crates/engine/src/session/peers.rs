@@ -79,6 +79,9 @@ impl Session {
             MediaFact::PlayoutStarted { item, at } => {
                 return self.on_playout_started(item, *at, out);
             }
+            MediaFact::PlayoutAudible { item, at } => {
+                return self.on_playout_audible(item, *at, out);
+            }
             MediaFact::PlayoutEnded {
                 item,
                 at,
@@ -118,6 +121,7 @@ impl Session {
             | MediaFact::AudioFlowing { .. }
             | MediaFact::NetworkGap { .. }
             | MediaFact::PlayoutStarted { .. }
+            | MediaFact::PlayoutAudible { .. }
             | MediaFact::PlayoutEnded { .. }
             | MediaFact::RecordingGap { .. } => {}
         }

@@ -282,7 +282,15 @@ impl Drive {
         self.media(MediaFact::PlayoutStarted {
             item: item.into(),
             at,
-        })
+        });
+        let mut both = std::mem::take(&mut self.last);
+        self.media(MediaFact::PlayoutAudible {
+            item: item.into(),
+            at,
+        });
+        both.append(&mut self.last);
+        self.last = both;
+        self
     }
 
     pub(crate) fn play_end(&mut self, item: &str, played_ms: u32, cut: bool) -> &mut Drive {

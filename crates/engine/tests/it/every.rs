@@ -84,6 +84,13 @@ fn media(at: Mono) -> Vec<(&'static str, MediaFact)> {
                 at,
             },
         ),
+        (
+            "playout audible",
+            MediaFact::PlayoutAudible {
+                item: "x".into(),
+                at,
+            },
+        ),
         ("playout ended", ended),
         ("recording gap", MediaFact::RecordingGap { reason }),
     ]

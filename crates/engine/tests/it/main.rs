@@ -5,6 +5,7 @@
     reason = "a test looks at what it asks about"
 )]
 
+mod admission;
 mod analysis;
 mod believing;
 mod care;
@@ -21,4 +22,5 @@ mod pauses;
 mod replay;
 mod restore;
 mod turns;
+mod vitals;
 mod walk;

@@ -117,6 +117,13 @@ pub enum DeskFact {
         /// When.
         at: Instant,
     },
+    /// The first frame of an utterance that a person can hear left: with the first audio, or after silence.
+    PlayoutAudible {
+        /// The utterance.
+        item: ItemId,
+        /// When.
+        at: Instant,
+    },
     /// An utterance was played to its end, or was cut.
     PlayoutEnded {
         /// The utterance.

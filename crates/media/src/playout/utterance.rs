@@ -20,6 +20,8 @@ pub(super) struct Utterance {
     /// Whether nothing was playing when it came: then the time to its first packet is ours.
     pub(super) prompt: bool,
     pub(super) started: bool,
+    /// Whether any of it could be heard so far.
+    pub(super) audible: bool,
     pub(super) done: bool,
     pub(super) starved: Option<Instant>,
 }
@@ -35,6 +37,7 @@ impl Utterance {
             queued,
             prompt,
             started: false,
+            audible: false,
             done: false,
             starved: None,
         }
@@ -72,6 +75,14 @@ impl Utterance {
         self.left -= frame.len();
         self.played += frame.len();
     }
+}
+
+/// Whether a person in a quiet room hears this frame: louder than -50 dB of full scale (root mean square).
+pub(super) fn is_audible(frame: &[i16]) -> bool {
+    const RMS_MIN: i64 = 104;
+    let energy: i64 = frame.iter().map(|sample| i64::from(*sample).pow(2)).sum();
+    let samples = i64::try_from(frame.len()).unwrap_or(i64::MAX);
+    energy > RMS_MIN * RMS_MIN * samples
 }
 
 pub(super) fn fade_in(frame: &mut [i16], length: usize) {

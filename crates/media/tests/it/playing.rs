@@ -378,3 +378,22 @@ fn a_caller_that_comes_late_gets_no_burst() {
     let (_, played_ms, cut) = call.ended("a").unwrap();
     assert_eq!((played_ms, cut), (2_000, false));
 }
+
+#[test]
+fn silence_before_the_first_word_is_no_voice() {
+    let mut world = Call::up(1, Link::PERFECT);
+    let mut pcm = vec![0_i16; 24_000 / 4];
+    // A hiss that nobody hears, then a tone.
+    pcm.extend((0..2_400).map(|sample| if sample % 2 == 0 { 20 } else { -20 }));
+    pcm.extend((0..4_800).map(|sample| if sample % 60 < 30 { 6_000 } else { -6_000 }));
+    world.say("a", &pcm);
+    world.run_for(Duration::from_secs(1));
+    let started = world.started("a").unwrap();
+    let audible = world.facts.iter().find_map(|(_, fact)| match fact {
+        DeskFact::PlayoutAudible { at, .. } => Some(*at),
+        _ => None,
+    });
+    // 250 ms of silence and 100 ms of hiss, to the frame that the tone begins in.
+    let after = audible.unwrap() - started;
+    assert_eq!(after, Duration::from_millis(340));
+}

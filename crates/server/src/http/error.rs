@@ -30,6 +30,12 @@ pub struct Problem {
     /// Mistakes in a file, each with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mistakes: Vec<Mistake>,
+    /// The place in the line of those who wait, counted from 1. It is kept by asking again within 20 seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u32>,
+    /// How many stand in line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<u32>,
 }
 
 impl Problem {
@@ -48,7 +54,17 @@ impl Problem {
             detail: detail.into(),
             remedy: remedy.into(),
             mistakes: Vec::new(),
+            position: None,
+            waiting: None,
         }
+    }
+
+    /// With a place in line.
+    #[must_use]
+    pub fn in_line(mut self, position: u32, waiting: u32) -> Problem {
+        self.position = Some(position);
+        self.waiting = Some(waiting);
+        self
     }
 
     /// With mistakes of a file.
@@ -95,9 +111,10 @@ impl IntoResponse for Problem {
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         ) {
+            let after = if self.position.is_some() { "5" } else { "2" };
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+                .insert(header::RETRY_AFTER, HeaderValue::from_static(after));
         }
         if status == StatusCode::UNAUTHORIZED {
             response

@@ -18,7 +18,7 @@ use super::grant::Entrance;
 use super::views::Participation;
 use crate::app::App;
 use crate::secrets::hash;
-use crate::session::{OfferRefusal, Start, returnable_until};
+use crate::session::{Begun, OfferRefusal, Start, returnable_until};
 use crate::study::Study;
 
 /// `{participation}`.
@@ -152,6 +152,7 @@ pub(super) async fn offer(
         plan,
         profile,
         way: entrance.way(),
+        begun: Begun::of(&row),
     };
     let accepted = match app.registry.offer(start, sdp).await {
         Ok(accepted) => accepted,
@@ -299,7 +300,7 @@ fn refused(app: &App, refusal: OfferRefusal) -> Problem {
                 "Reload the page. If it happens again, use a current Chrome, Edge, Firefox or Safari with a microphone.",
             )
         }
-        OfferRefusal::Full => {
+        OfferRefusal::Full { position, waiting } => {
             app.metrics
                 .refused
                 .get_or_create(&[("reason", "full")])
@@ -309,6 +310,7 @@ fn refused(app: &App, refusal: OfferRefusal) -> Problem {
                 "All interview places are taken",
                 "Too many interviews are running at this moment.",
             )
+            .in_line(position, waiting)
         }
         OfferRefusal::Draining => unavailable(
             "draining",

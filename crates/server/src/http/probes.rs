@@ -40,8 +40,7 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    crate::work::measure(&app).await;
-    app.measure();
+    crate::vitals::count(&app).await;
     (
         [(
             header::CONTENT_TYPE,

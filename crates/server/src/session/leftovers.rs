@@ -284,6 +284,7 @@ async fn end_lapsed(app: &App, damaged: &mut BTreeSet<SessionId>) -> anyhow::Res
             .losses
             .get_or_create(&[("cause", "study_window")])
             .inc();
+        app.metrics.zombies_reaped.inc();
         tracing::info!(session.id = %row.session_id, "nobody came back within the study's window; the interview is ended as partial");
         app.changed(&row.session_id);
     }

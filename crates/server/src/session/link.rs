@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use engine::ids::LinkNo;
 use engine::link::{FaultCategory, LinkCommand, LinkConfig, LinkEvent};
+use engine::vitals::Number;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use providers::{Closed, Codec, CodecOutput, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -157,6 +158,8 @@ struct Running {
     early: Vec<LinkCommand>,
     told: Told,
     ready: bool,
+    /// When the provider said that the participant stopped, until its first audio comes.
+    stopped_at: Option<Instant>,
 }
 
 impl Running {
@@ -167,6 +170,7 @@ impl Running {
             early: Vec::new(),
             told: Told::Nothing,
             ready: false,
+            stopped_at: None,
         }
     }
 
@@ -338,6 +342,10 @@ impl Running {
                 CodecOutput::Send(text) => frames.push(Message::text(text)),
                 CodecOutput::Event(event) => self.tell(event)?,
                 CodecOutput::Audio { item, pcm } => {
+                    if let Some(at) = self.stopped_at.take() {
+                        let metrics = &self.task.metrics;
+                        metrics.latency(Number::ProviderLatency, at.elapsed());
+                    }
                     play(
                         &self.task.spoken,
                         Spoken::Audio {
@@ -371,6 +379,11 @@ impl Running {
 
     fn tell(&mut self, event: LinkEvent) -> Result<(), End> {
         self.ready |= matches!(event, LinkEvent::Ready { .. });
+        if matches!(event, LinkEvent::SpeechStopped { .. }) {
+            self.stopped_at = Some(Instant::now());
+        } else if matches!(event, LinkEvent::SpeechStarted { .. }) {
+            self.stopped_at = None;
+        }
         if matches!(event, LinkEvent::Gone { .. }) {
             self.told = Told::Gone;
         }

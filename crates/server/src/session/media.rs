@@ -469,6 +469,10 @@ impl Running {
                 item,
                 at: clock.mono(at),
             },
+            DeskFact::PlayoutAudible { item, at } => MediaFact::PlayoutAudible {
+                item,
+                at: clock.mono(at),
+            },
             DeskFact::PlayoutEnded {
                 item,
                 at,

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use engine::admission::{Door, Strain, Verdict};
 use engine::ids::{PeerNo, SessionId};
 use engine::plan::Plan;
 use engine::session::Request;
 use media::{Certificate, NetConfig, OfferError};
 use providers::{Codec, Profile, Secret};
-use store::{Store, StoreError};
+use store::{SessionRow, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::link;
-use super::shard::Shards;
+use super::shard::{Lateness, Shards};
 use super::tally::Way;
 use super::task::Command;
 use crate::app::Change;
@@ -50,6 +51,28 @@ pub struct Start {
     pub profile: Profile,
     /// By what its participant comes.
     pub way: Way,
+    /// Whether the interview had begun before.
+    pub begun: Begun,
+}
+
+/// Whether an interview had begun. Who comes back to one is never asked to wait in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It had.
+    Before,
+    /// It begins now.
+    Now,
+}
+
+impl Begun {
+    /// By what is on record.
+    #[must_use]
+    pub fn of(row: &SessionRow) -> Begun {
+        match row.started_at_us {
+            Some(_) => Begun::Before,
+            None => Begun::Now,
+        }
+    }
 }
 
 /// An offer was accepted.
@@ -67,9 +90,16 @@ pub enum OfferRefusal {
     /// The offer itself.
     #[error("{0}")]
     Bad(OfferError),
-    /// As many sessions as allowed are running.
-    #[error("as many interviews as this server may hold are running; try again in a few minutes")]
-    Full,
+    /// As many sessions as allowed are running, or as the machine can carry.
+    #[error(
+        "as many interviews as this server may hold are running; this one is number {position} in line"
+    )]
+    Full {
+        /// Counted from 1.
+        position: u32,
+        /// How many stand in line.
+        waiting: u32,
+    },
     /// The process is about to end.
     #[error("this server is about to restart; try again in a minute")]
     Draining,
@@ -156,6 +186,8 @@ pub(super) struct Inner {
     pub(super) tls: Arc<rustls::ClientConfig>,
     pub(super) tasks: Tasks,
     sessions: Mutex<HashMap<SessionId, Entry>>,
+    /// Before it wait those who found no place.
+    door: Mutex<Door>,
     /// How many sessions there are, for whoever waits for none.
     live: watch::Sender<usize>,
     draining: AtomicBool,
@@ -191,6 +223,11 @@ impl Inner {
         // Held for single map calls, which leave it whole.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn door(&self) -> MutexGuard<'_, Door> {
+        // Held for one decision, which leaves it whole.
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 enum Found {
@@ -211,6 +248,7 @@ impl Registry {
         let tracker = TaskTracker::new();
         // Closed only means that `wait` may return; tasks can still be spawned.
         tracker.close();
+        let cap = parts.config.capacity.sessions_max;
         let inner = Inner {
             parts,
             told: Arc::new(told),
@@ -220,6 +258,7 @@ impl Registry {
                 control: Handle::current(),
             },
             sessions: Mutex::default(),
+            door: Mutex::new(Door::new(cap)),
             live: watch::Sender::new(0),
             draining: AtomicBool::new(false),
             stop: CancellationToken::new(),
@@ -236,7 +275,7 @@ impl Registry {
     /// See [`OfferRefusal`]; a refused offer changes nothing.
     pub async fn offer(&self, start: Start, sdp: String) -> Result<Accepted, OfferRefusal> {
         loop {
-            match self.find(&start.session_id)? {
+            match self.find(&start.session_id, start.begun)? {
                 Found::Live(commands) => return again(&commands, sdp, start.way).await,
                 Found::Starting(mut over) => {
                     // The sender is dropped when the other offer was answered.
@@ -287,7 +326,7 @@ impl Registry {
 
     /// Keeps a session from being started for as long as the place is held; none if it runs here, or soon.
     pub(super) fn reserve(&self, id: &SessionId) -> Option<(Slot, watch::Sender<()>)> {
-        match self.find(id) {
+        match self.find(id, Begun::Before) {
             Ok(Found::Free(slot, over)) => Some((slot, over)),
             Ok(Found::Live(_) | Found::Starting(_)) | Err(_) => None,
         }
@@ -321,6 +360,30 @@ impl Registry {
     #[must_use]
     pub fn tcp_told(&self) -> &[SocketAddr] {
         self.inner.parts.net.tcp_told()
+    }
+
+    /// How late media threads were since this was asked last.
+    pub(crate) fn lateness(&self) -> Lateness {
+        self.inner.parts.shards.lateness()
+    }
+
+    /// Tells the door how the machine does, and counts who waits before it.
+    pub(crate) fn strained(&self, cpu: f64, late: f64) -> Strain {
+        let strain = self.inner.door().told(cpu, late);
+        self.count_waiting();
+        strain
+    }
+
+    /// How the machine did when it was looked at last.
+    pub(crate) fn strain(&self) -> Strain {
+        self.inner.door().strain()
+    }
+
+    fn count_waiting(&self) {
+        let now = self.inner.parts.clock.now();
+        let waiting = self.inner.door().waiting(now);
+        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+        self.inner.parts.metrics.sessions_waiting.set(waiting);
     }
 
     /// Resolves when there are no tasks (any more).
@@ -382,7 +445,7 @@ impl Registry {
         }
     }
 
-    fn find(&self, id: &SessionId) -> Result<Found, OfferRefusal> {
+    fn find(&self, id: &SessionId, begun: Begun) -> Result<Found, OfferRefusal> {
         let mut sessions = self.inner.sessions();
         match sessions.get(id) {
             Some(Entry::Live(commands)) => return Ok(Found::Live(commands.clone())),
@@ -392,8 +455,13 @@ impl Registry {
         if self.inner.draining.load(Ordering::Acquire) {
             return Err(OfferRefusal::Draining);
         }
-        if sessions.len() >= self.inner.parts.config.capacity.sessions_max {
-            return Err(OfferRefusal::Full);
+        if begun == Begun::Now {
+            let now = self.inner.parts.clock.now();
+            let verdict = self.inner.door().ask(now, id, sessions.len());
+            self.count_waiting();
+            if let Verdict::Waits { position, waiting } = verdict {
+                return Err(OfferRefusal::Full { position, waiting });
+            }
         }
         let (over_in, over) = watch::channel(());
         sessions.insert(id.clone(), Entry::Starting(over));

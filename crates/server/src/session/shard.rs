@@ -6,18 +6,44 @@
 //! 15 sessions, `reference/system.md`, section 8.)
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// Between two looks at how late a thread is.
+const TICK: std::time::Duration = std::time::Duration::from_millis(100);
+/// The runtime's timers are true to a millisecond; a frame of audio is this long.
+const FRAME: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// All shards.
 pub struct Shards {
     shards: Vec<Shard>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: CancellationToken,
+    ticks: Arc<Ticks>,
+}
+
+/// How late threads were, added up until somebody asks.
+#[derive(Debug, Default)]
+struct Ticks {
+    all: AtomicU64,
+    late: AtomicU64,
+    worst_us: AtomicU64,
+}
+
+/// How late media threads were at moments at which they wanted to be awake.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Lateness {
+    /// Share of moments at which one was late by more than a frame.
+    pub(crate) share: f64,
+    /// The longest.
+    pub(crate) worst: std::time::Duration,
 }
 
 #[derive(Clone)]
@@ -49,12 +75,13 @@ impl Shards {
     ///
     /// # Errors
     /// If the system gives no more threads.
-    pub fn start(count: usize) -> io::Result<Shards> {
+    pub fn start(count: usize, metrics: &Metrics) -> io::Result<Shards> {
         let count = match count {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             count => count,
         };
         let stop = CancellationToken::new();
+        let ticks = Arc::new(Ticks::default());
         let mut shards = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         for no in 0..count {
@@ -64,10 +91,17 @@ impl Shards {
                 sessions: Arc::default(),
             });
             let stop = stop.clone();
+            let lag = metrics.media_tick_lag_seconds.clone();
+            let told = Arc::clone(&ticks);
             let thread = std::thread::Builder::new()
                 .name(format!("media-{no}"))
                 .spawn(move || {
-                    runtime.block_on(stop.cancelled());
+                    runtime.block_on(async {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = told.tick(lag) => {}
+                        }
+                    });
                 })?;
             threads.push(thread);
         }
@@ -75,6 +109,7 @@ impl Shards {
             shards,
             threads: Mutex::new(threads),
             stop,
+            ticks,
         })
     }
 
@@ -97,6 +132,18 @@ impl Shards {
         self.shards.iter().map(taken).sum()
     }
 
+    /// How late they were since this was asked last.
+    pub(super) fn lateness(&self) -> Lateness {
+        let take = |of: &AtomicU64| of.swap(0, Ordering::Relaxed);
+        let (all, late) = (take(&self.ticks.all), take(&self.ticks.late));
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let share = late as f64 / all.max(1) as f64;
+        Lateness {
+            share,
+            worst: std::time::Duration::from_micros(take(&self.ticks.worst_us)),
+        }
+    }
+
     /// Ends all threads; tasks that still run on them are dropped.
     pub(super) fn stop(&self) {
         self.stop.cancel();
@@ -116,6 +163,23 @@ impl Drop for Shards {
     }
 }
 
+impl Ticks {
+    /// Wants to be awake ten times a second and tells how late it was: so late is every frame of audio on this thread.
+    async fn tick(&self, lag: Histogram) {
+        loop {
+            let due = tokio::time::Instant::now() + TICK;
+            tokio::time::sleep_until(due).await;
+            let late = due.elapsed();
+            lag.observe(late.as_secs_f64());
+            self.all.fetch_add(1, Ordering::Relaxed);
+            self.late
+                .fetch_add(u64::from(late > FRAME), Ordering::Relaxed);
+            let late_us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            self.worst_us.fetch_max(late_us, Ordering::Relaxed);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -124,7 +188,7 @@ mod tests {
 
     #[test]
     fn sessions_spread_evenly_and_give_their_seats_back() {
-        let shards = Shards::start(2).unwrap();
+        let shards = Shards::start(2, &Metrics::new()).unwrap();
         let load = |shards: &Shards| -> Vec<usize> {
             shards
                 .shards

@@ -103,6 +103,7 @@ impl Supervised {
             slot,
         } = self;
         let session_id = task.session_id.clone();
+        let target = task.study.cost_target.map(|target| target.0);
         let outcome = match (ending, task.outbox.ended()) {
             (Ending::Finished(outcome), _) | (_, Some(outcome)) => outcome,
             (Ending::Failed(_) | Ending::Fenced | Ending::Parked | Ending::Stopped, None) => {
@@ -164,9 +165,14 @@ impl Supervised {
                     .inc();
                 // From the store, not from the session: after a panic that must not be touched any more.
                 let row = store.session(&session_id).await.ok().flatten();
+                let cost = row.map_or(0, |row| row.cost_micro_usd);
+                metrics.ended_cost_usd.inc_by(usd(cost));
                 metrics
-                    .ended_cost_usd
-                    .inc_by(usd(row.map_or(0, |row| row.cost_micro_usd)));
+                    .vitals
+                    .with(|vitals, now| vitals.ended(now, cost, target));
+                if outcome == Outcome::NoShow {
+                    metrics.zombies_reaped.inc();
+                }
                 tracing::info!(session.id = %session_id, outcome = outcome.name(), chunks_lost = written.lost, "session ended");
             }
             Err(error) => {

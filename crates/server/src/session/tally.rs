@@ -84,6 +84,9 @@ impl Tally {
             Output::Journal(Entry::Closing { outcome, .. }) => {
                 if let Some(cause) = self.loss(*outcome) {
                     metrics.losses.get_or_create(&[("cause", cause)]).inc();
+                    if cause == "window" {
+                        metrics.zombies_reaped.inc();
+                    }
                 }
             }
             Output::Journal(Entry::LinkGone { .. }) => self.let_go = true,
@@ -206,9 +209,12 @@ mod tests {
             let ones: Vec<&str> = text
                 .lines()
                 .filter_map(|line| line.strip_suffix(" 1"))
+                .filter(|line| !line.starts_with("colloquy_build_info"))
                 .collect();
-            let expected: Vec<String> = [counted]
+            let reaped = counted.contains("window").then_some("zombies_reaped_total");
+            let expected: Vec<String> = reaped
                 .iter()
+                .chain([&counted])
                 .filter(|name| !name.is_empty())
                 .map(|name| format!("colloquy_{name}"))
                 .collect();

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use engine::ids::{ItemId, LinkNo, PeerNo, SessionId};
 use engine::journal::{Measure, Outcome};
-use engine::link::{FaultCategory, LinkCommand, LinkEvent};
+use engine::link::{LinkCommand, LinkEvent};
 use engine::session::{Input, MediaFact, Notice, Output, Request, Session};
+use engine::vitals::Number;
 use providers::{Profile, Secret};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -388,26 +389,23 @@ impl SessionTask {
     }
 
     fn measure(&self, measure: Measure, ms: u64) {
-        let histogram = match measure {
-            Measure::FirstVoice => &self.metrics.first_voice_seconds,
-            Measure::ResponseLatency => &self.metrics.response_latency_seconds,
+        let of = match measure {
+            Measure::FirstVoice => Number::FirstVoice,
+            Measure::ResponseLatency => Number::HeardLatency,
         };
-        histogram.observe(Duration::from_millis(ms).as_secs_f64());
+        self.metrics.latency(of, Duration::from_millis(ms));
     }
 
     fn count(&self, event: &LinkEvent) {
         if matches!(event, LinkEvent::ResponseStarted { .. }) {
-            self.metrics.provider_responses.inc();
+            self.metrics
+                .provider_responded(self.provider.profile.dialect.provider());
         }
         let (LinkEvent::Fault { category, .. } | LinkEvent::Gone { category, .. }) = event else {
             return;
         };
-        if *category != FaultCategory::Benign {
-            self.metrics
-                .provider_faults
-                .get_or_create(&[("category", category.name())])
-                .inc();
-        }
+        self.metrics
+            .provider_failed(self.provider.profile.dialect.provider(), *category);
     }
 
     fn order(&self, what: media::Order) -> Result<(), Ending> {

@@ -38,7 +38,7 @@ pub(super) fn study(reader: &mut Reader, root: &Node) -> Study {
     let group = reader.group(root, "", STUDY);
     let provider = section(reader, &group, "provider", &["order", "model", "voice"]);
     let (limits, resume_window) = limits(reader, &group);
-    let budget = section(reader, &group, "budget", &["session_usd"]);
+    let budget = section(reader, &group, "budget", &["session_usd", "target_usd"]);
     Study {
         id: StudyId::from(reader.slug(&group, "id")),
         title: reader.text(&group, "title", "Write the title that participants see"),
@@ -54,6 +54,7 @@ pub(super) fn study(reader: &mut Reader, root: &Node) -> Study {
         greeting: reader.text(&group, "greeting", "Write the interviewer's first words; they must say that it is an AI and that it records"),
         closing: reader.text_or(&group, "closing", "That brings us to the end. Thank you very much for your time. Your answers have been saved, and you can close this page now. Goodbye."),
         patience: patience(reader, &group),
+        cost_target: budget.as_ref().and_then(|budget| reader.money(budget, "target_usd")),
         budget: budget.and_then(|budget| reader.money(&budget, "session_usd")),
         limits,
         resume_window,

@@ -6,6 +6,7 @@ mod general;
 mod grant;
 mod jobs;
 mod limits;
+mod operations;
 mod participant;
 mod restart;
 mod results;

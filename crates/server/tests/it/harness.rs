@@ -12,7 +12,7 @@ use server::app::App;
 use server::boot::{self, Running};
 use server::config::Config;
 use server::secrets;
-use server::session::{OfferRefusal, Start, Way};
+use server::session::{Begun, OfferRefusal, Start, Way};
 use sim::provider::SimConfig;
 use store::{
     Clock, JournalRow, Length, ManualClock, NewSession, NewStudy, RecordingRow, ReportState,
@@ -152,6 +152,7 @@ impl House {
             plan,
             profile,
             way: Way::Link,
+            begun: Begun::of(&row),
         }
     }
 

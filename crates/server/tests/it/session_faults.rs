@@ -84,7 +84,9 @@ async fn a_refused_key_is_told_and_ends_the_session_as_technical() {
         );
         let metrics = house.app().metrics.text();
         assert!(
-            !metrics.contains("colloquy_provider_faults_total{category=\"misconfigured\"} 0"),
+            !metrics.contains(
+                "colloquy_provider_errors_total{provider=\"openai\",kind=\"misconfigured\"} 0"
+            ),
             "{metrics}"
         );
         house.idle().await;
@@ -152,21 +154,34 @@ async fn a_refused_offer_leaves_no_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_server_refuses_newcomers_and_never_who_returns() {
+async fn newcomers_at_a_full_server_wait_in_line_and_who_returns_never_does() {
     let house = house_with(SimConfig::instant(), |config| {
         config.capacity.sessions_max = 1
     })
     .await;
     let ((first, _), (second, _)) = (house.invite().await, house.invite().await);
+    let (third, _) = house.invite().await;
     let mut caller = Caller::join(&house, &first).await.unwrap();
     caller.until_type("caption").await;
-    let refused = Caller::join(&house, &second).await;
-    assert!(matches!(refused, Err(OfferRefusal::Full)));
+    let refused = async |id| match Caller::join(&house, id).await {
+        Err(OfferRefusal::Full { position, waiting }) => Some((position, waiting)),
+        Err(_) | Ok(_) => None,
+    };
+    assert_eq!(refused(&second).await, Some((1, 1)));
+    assert_eq!(refused(&third).await, Some((2, 2)));
+    assert_eq!(refused(&second).await, Some((1, 2)), "the place is kept");
+    assert_eq!(house.app().metrics.sessions_waiting.get(), 2);
     caller.leave().await;
     let mut again = Caller::join(&house, &first).await.unwrap();
     again.until_type("caption").await;
     house.app().registry.end(&first).await.unwrap();
     house.ended(&first).await;
+    house.idle().await;
+    assert_eq!(refused(&third).await, Some((2, 2)), "not out of turn");
+    let mut next = Caller::join(&house, &second).await.unwrap();
+    next.until_type("caption").await;
+    house.app().registry.end(&second).await.unwrap();
+    house.ended(&second).await;
     house.idle().await;
     house.close().await;
 }

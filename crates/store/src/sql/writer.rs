@@ -20,6 +20,7 @@ use super::error::{breaks_transaction, is_rolled_back};
 use super::journal::append_all;
 use super::open::{self, Again, Opened};
 use super::queue::{Counters, Message, Step, Task, Write};
+use crate::config::OnCommit;
 use crate::error::StoreError;
 use crate::op::Append;
 
@@ -39,6 +40,7 @@ pub(crate) struct Writer {
     group_max: usize,
     /// Let go of last, when nothing is written any more.
     _lock: Option<File>,
+    on_commit: OnCommit,
 }
 
 /// How a transaction ended.
@@ -58,6 +60,7 @@ impl Writer {
         counters: Arc<Counters>,
         gather: Duration,
         group_max: usize,
+        on_commit: OnCommit,
     ) -> Writer {
         Writer {
             queue,
@@ -66,6 +69,7 @@ impl Writer {
             counters,
             gather,
             group_max: group_max.max(1),
+            on_commit,
             _lock: opened.lock,
         }
     }
@@ -218,8 +222,10 @@ impl Writer {
                 "the connection was lost before COMMIT",
             ));
         };
+        let began = Instant::now();
         match db.batch("COMMIT").await {
             Ok(()) => {
+                self.on_commit.committed(began.elapsed());
                 self.counters.transactions.fetch_add(1, Ordering::Relaxed);
                 Committed::Yes
             }

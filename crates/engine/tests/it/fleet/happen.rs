@@ -211,7 +211,11 @@ impl World {
             }
         }
         let item = item.clone();
-        self.media(MediaFact::PlayoutStarted { item, at });
+        self.media(MediaFact::PlayoutStarted {
+            item: item.clone(),
+            at,
+        });
+        self.media(MediaFact::PlayoutAudible { item, at });
     }
 
     fn end_playing(&mut self, item: &ItemId) {

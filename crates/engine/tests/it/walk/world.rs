@@ -477,6 +477,9 @@ impl World {
                 response,
                 status: ResponseStatus::Completed,
             }),
+            7 if self.rng.below(2) == 0 => {
+                self.media(MediaFact::PlayoutAudible { item, at: self.now })
+            }
             7 => self.media(MediaFact::PlayoutStarted { item, at: self.now }),
             8 => self.media(MediaFact::PlayoutEnded {
                 item,

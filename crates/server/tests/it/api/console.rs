@@ -89,6 +89,7 @@ async fn every_console_address_answers_as_the_document_says() {
             "/api/v1/studies/{id}/search",
             "/api/v1/studies/first-job/search?q=bakery".to_owned(),
         ),
+        ("/api/v1/operations", "/api/v1/operations".to_owned()),
         ("/api/v1/lanes", "/api/v1/lanes".to_owned()),
         (
             "/api/v1/jobs",

@@ -1,0 +1,190 @@
+//! The six numbers over rolling windows, against a naive reading of everything that ever happened.
+
+use engine::time::Mono;
+use engine::vitals::{Health, Number, SLOT, SLOTS, Vitals};
+
+use crate::walk::world::study::Prng;
+
+fn at(seconds: u64) -> Mono {
+    Mono::from_millis(seconds * 1_000)
+}
+
+/// The model: all of it, with its moment.
+#[derive(Default)]
+struct Naive {
+    latencies: Vec<(u64, Number, u64)>,
+    calls: Vec<(u64, &'static str, bool)>,
+    ended: Vec<(u64, i64, Option<i64>)>,
+}
+
+impl Naive {
+    /// From the beginning of the slot that lies so many slots before that of `now_s`.
+    fn since(now_s: u64, slots: u64) -> u64 {
+        let slot_s = SLOT.as_secs();
+        (now_s / slot_s + 1).saturating_sub(slots) * slot_s
+    }
+
+    fn percentile(&self, now_s: u64, of: Number, percent: usize) -> Option<u64> {
+        let since = Naive::since(now_s, 20);
+        let mut within: Vec<u64> = self
+            .latencies
+            .iter()
+            .filter(|(at, number, _)| *at >= since && *number == of)
+            .map(|(_, _, ms)| *ms)
+            .collect();
+        within.sort_unstable();
+        let rank = (within.len() * percent).div_ceil(100);
+        within.get(rank.checked_sub(1)?).copied()
+    }
+
+    fn errors(&self, now_s: u64) -> Option<f64> {
+        let since = Naive::since(now_s, 20);
+        ["one", "other"]
+            .iter()
+            .filter_map(|provider| {
+                let (mut asked, mut failed) = (0_u32, 0_u32);
+                for (at, who, bad) in &self.calls {
+                    if *at >= since && who == provider {
+                        if *bad { failed += 1 } else { asked += 1 }
+                    }
+                }
+                let of = asked.max(failed);
+                (of > 0).then(|| f64::from(failed) / f64::from(of))
+            })
+            .max_by(f64::total_cmp)
+    }
+
+    fn cost(&self, now_s: u64) -> Option<f64> {
+        let since = Naive::since(now_s, SLOTS as u64);
+        let shares: Vec<f64> = self
+            .ended
+            .iter()
+            .filter(|(at, _, _)| *at >= since)
+            .filter_map(|(_, cost, target)| Some(*cost as f64 / (*target)? as f64))
+            .collect();
+        (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
+    }
+}
+
+#[test]
+fn numbers_agree_with_a_naive_reading_of_all_that_happened() {
+    const LATENCIES: [Number; 3] = [
+        Number::FirstVoice,
+        Number::ProviderLatency,
+        Number::HeardLatency,
+    ];
+    for seed in 1..20 {
+        let mut chance = Prng(seed);
+        let mut vitals = Vitals::new(at(0));
+        let mut naive = Naive::default();
+        let mut now_s = 0;
+        for _ in 0..600 {
+            // Long rests too: windows empty themselves.
+            now_s += if chance.once_in(40) {
+                chance.below(5_000)
+            } else {
+                chance.below(20)
+            };
+            match chance.below(4) {
+                0 => {
+                    let of = chance.pick(&LATENCIES);
+                    let ms = chance.below(4_000);
+                    vitals.latency(at(now_s), of, ms);
+                    naive.latencies.push((now_s, of, ms));
+                }
+                1 => {
+                    let (provider, failed) = (chance.pick(&["one", "other"]), chance.once_in(10));
+                    if failed {
+                        vitals.failed(at(now_s), provider)
+                    } else {
+                        vitals.asked(at(now_s), provider)
+                    }
+                    naive.calls.push((now_s, provider, failed));
+                }
+                2 => {
+                    let cost = i64::try_from(chance.below(4_000_000)).unwrap();
+                    let target = i64::try_from(chance.below(2_000_000) + 100_000).unwrap();
+                    let target = (chance.below(2) == 0).then_some(target);
+                    vitals.ended(at(now_s), cost, target);
+                    naive.ended.push((now_s, cost, target));
+                }
+                _ => {}
+            }
+            for of in [
+                Number::FirstVoice,
+                Number::ProviderLatency,
+                Number::HeardLatency,
+            ] {
+                let reading = vitals.reading(at(now_s), of);
+                for (found, percent) in [(reading.value, 95), (reading.median, 50)] {
+                    match (found, naive.percentile(now_s, of, percent)) {
+                        (None, None) => {}
+                        // Within a class, and never below.
+                        (Some(found), Some(true_ms)) => {
+                            let true_ms = true_ms as f64;
+                            assert!(
+                                found + 0.5 >= true_ms && found <= (true_ms * 1.06).max(10.0) + 0.5,
+                                "{found} for {true_ms}"
+                            );
+                        }
+                        other => panic!("{other:?} for {of:?}"),
+                    }
+                }
+            }
+            let errors = vitals.reading(at(now_s), Number::ProviderErrors).value;
+            assert_eq!(errors, naive.errors(now_s));
+            match (
+                vitals.reading(at(now_s), Number::Cost).value,
+                naive.cost(now_s),
+            ) {
+                (None, None) => {}
+                (Some(found), Some(true_ratio)) => assert!(
+                    (found - true_ratio).abs() < 0.002,
+                    "{found} for {true_ratio}"
+                ),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_is_good_up_to_its_target_and_alarming_above_its_alert() {
+    for of in Number::ALL {
+        assert!(of.target() < of.alert(), "{of:?}");
+        assert_eq!(of.health(Some(of.target())), Health::Good);
+        assert_eq!(of.health(Some(of.target() * 1.01)), Health::Watch);
+        assert_eq!(of.health(Some(of.alert())), Health::Watch);
+        assert_eq!(of.health(Some(of.alert() * 1.01)), Health::Alert);
+        assert_eq!(of.health(None), Health::None);
+    }
+}
+
+#[test]
+fn an_hour_is_kept_and_what_nobody_looked_at_is_a_gap() {
+    let mut vitals = Vitals::new(at(0));
+    vitals.looked(at(1), 3, 40);
+    vitals.looked(at(2), 2, 10);
+    // Half an hour in which nobody looked.
+    vitals.looked(at(1_801), 7, 0);
+    let sessions = vitals.history(at(1_801), Number::Sessions);
+    assert_eq!(sessions.len(), 121);
+    assert_eq!(
+        (sessions[0], sessions[1], sessions[2]),
+        (Some(3.0), Some(3.0), None)
+    );
+    assert_eq!(sessions[120], Some(7.0));
+    assert_eq!(vitals.history(at(1_801), Number::Queue)[0], Some(40.0));
+    assert_eq!(vitals.history(at(40_000), Number::Sessions).len(), SLOTS);
+    assert_eq!(vitals.reading(at(40_000), Number::Sessions).value, None);
+}
+
+#[test]
+fn a_moment_before_the_last_counts_as_now_and_none_of_it_is_lost() {
+    let mut vitals = Vitals::new(at(100));
+    vitals.latency(at(200), Number::HeardLatency, 400);
+    vitals.latency(at(150), Number::HeardLatency, 600);
+    let reading = vitals.reading(at(200), Number::HeardLatency);
+    assert!(reading.value.is_some_and(|ms| ms >= 600.0), "{reading:?}");
+    assert!(reading.median.is_some_and(|ms| ms < 430.0), "{reading:?}");
+}

@@ -1,0 +1,178 @@
+//! The six numbers over rolling windows: whoever measures tells, a sampler looks at what only has a present.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::time::Mono;
+use engine::vitals::Vitals;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::clock::Clock;
+
+/// Between two counts of the queue for scrapes.
+const COUNT_EVERY_MS: u64 = 1_000;
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// [`Vitals`] that all parts of the server tell.
+pub struct Shared {
+    clock: Clock,
+    vitals: Mutex<Vitals>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Shared {
+        let clock = Clock::start();
+        Shared {
+            clock,
+            vitals: Mutex::new(Vitals::new(clock.now())),
+        }
+    }
+
+    /// Tells, or asks. Never across a wait.
+    pub fn with<T>(&self, what: impl FnOnce(&mut Vitals, Mono) -> T) -> T {
+        // Counts are whole between any two statements.
+        let mut vitals = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
+        what(&mut vitals, self.clock.now())
+    }
+}
+
+/// Looks at what is there, until stopped.
+pub async fn watch(app: Arc<App>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    let mut used = Used::now();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        crate::work::measure(&app).await;
+        let now = Used::now();
+        let cpu = now.share_since(&used);
+        used = now;
+        app.metrics.cpu_share.set(cpu);
+        let late = app.registry.lateness();
+        app.machine.set(cpu, late.worst);
+        let before = app.registry.strain();
+        let strain = app.registry.strained(cpu, late.share);
+        if strain != before {
+            tracing::warn!(
+                cpu,
+                late = late.share,
+                ?strain,
+                "whether new interviews may begin has changed"
+            );
+        }
+        look(&app);
+    }
+}
+
+/// Brings numbers up to date for a scrape. However many scrape, the database is asked once a second.
+pub(crate) async fn count(app: &App) {
+    if app.machine.is_due(app.clock.now()) {
+        crate::work::measure(app).await;
+        look(app);
+    }
+    app.measure();
+}
+
+/// What there is now, and what follows from the last hour.
+pub(crate) fn look(app: &App) {
+    let metrics = &app.metrics;
+    let natural = |number: i64| u32::try_from(number.max(0)).unwrap_or(u32::MAX);
+    let sessions = natural(metrics.sessions_live.get());
+    let queue = natural(metrics.enrichment_queue_segments.get());
+    let (shares, cost, ratio) = metrics.vitals.with(|vitals, now| {
+        vitals.looked(now, sessions, queue);
+        (
+            vitals.error_shares(now),
+            vitals.mean_cost_micro_usd(now),
+            vitals.reading(now, engine::vitals::Number::Cost).value,
+        )
+    });
+    for provider in providers::Dialect::ALL.map(providers::Dialect::provider) {
+        let share = shares.get(provider).copied().unwrap_or_default();
+        let labels = [("provider", provider)];
+        metrics
+            .provider_error_ratio
+            .get_or_create(&labels)
+            .set(share);
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "dollars for a gauge; the ledger keeps integers"
+    )]
+    metrics
+        .session_cost_usd
+        .set(cost.unwrap_or_default() as f64 / 1e6);
+    metrics
+        .session_cost_target_ratio
+        .set(ratio.unwrap_or_default());
+}
+
+/// How the machine did when it was looked at last.
+#[derive(Debug, Default)]
+pub struct Machine {
+    did: Mutex<Option<(f64, Duration)>>,
+    /// When the queue was counted last, in milliseconds since the start.
+    counted_ms: AtomicU64,
+}
+
+impl Machine {
+    fn set(&self, cpu: f64, worst_lag: Duration) {
+        *self.did.lock().unwrap_or_else(PoisonError::into_inner) = Some((cpu, worst_lag));
+    }
+
+    /// Whether to count again; for one of those who ask within a second.
+    fn is_due(&self, now: Mono) -> bool {
+        let (now_ms, last_ms) = (now.as_millis(), self.counted_ms.load(Ordering::Relaxed));
+        let due = now_ms.saturating_sub(last_ms) >= COUNT_EVERY_MS;
+        let order = Ordering::Relaxed;
+        due && self
+            .counted_ms
+            .compare_exchange(last_ms, now_ms, order, order)
+            .is_ok()
+    }
+
+    /// Share of all cores, and the longest that a media thread was late. None before the first look.
+    #[must_use]
+    pub fn get(&self) -> Option<(f64, Duration)> {
+        *self.did.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What this process used so far, and when that was.
+struct Used {
+    at: std::time::Instant,
+    cpu: Duration,
+}
+
+impl Used {
+    /// Zero where the system does not tell.
+    fn now() -> Used {
+        Used {
+            at: std::time::Instant::now(),
+            cpu: cpu().unwrap_or_default(),
+        }
+    }
+
+    /// Share of all cores in between.
+    fn share_since(&self, earlier: &Used) -> f64 {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let wall_s = (self.at - earlier.at).as_secs_f64().max(1e-3);
+        let cores = u32::try_from(cores).unwrap_or(1);
+        self.cpu.saturating_sub(earlier.cpu).as_secs_f64() / wall_s / f64::from(cores)
+    }
+}
+
+/// Fields 14 and 15 of `/proc/self/stat` (proc(5)), in ticks of a hundredth of a second.
+fn cpu() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(Duration::from_millis((user + system) * 10))
+}
