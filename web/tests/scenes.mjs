@@ -10,6 +10,15 @@ async function toInterview(page) {
   await page.waitForFunction(() => window.__double.channel?.readyState === "open");
 }
 
+/** In line, with these places one after the other; one alone is kept long enough for a picture. */
+async function inLine(page, double, ...places) {
+  double.line(places.length > 1 ? places : Array(30).fill(places[0]));
+  await by(page, "mic-open").click();
+  await by(page, "start-interview").click();
+  await by(page, "step-line").waitFor();
+  await page.waitForFunction((number) => document.title.startsWith(`(${number}) `), places[0]);
+}
+
 const talk = (page) =>
   page.evaluate(() => {
     const { say } = window.__double;
@@ -147,6 +156,34 @@ export const SCENES = [
     await by(page, "start-interview").click();
     await by(page, "step-away").waitFor();
   }),
+  scene("line", "/i#waiting", (page, double) => inLine(page, double, 12)),
+  scene("line-next", "/i#waiting", (page, double) => inLine(page, double, 1)),
+  scene("line-lost", "/i#waiting", async (page, double) => {
+    await inLine(page, double, 3);
+    await page.evaluate(() => {
+      window.__double.refuse = () => Promise.reject(new TypeError("offline"));
+    });
+    await by(page, "line-lost").waitFor();
+  }),
+  scene("line-left", "/i#waiting", async (page, double) => {
+    await inLine(page, double, 3);
+    await by(page, "leave-line").click();
+    await page.waitForFunction(() => document.title === "You have left the line");
+  }),
+  scene(
+    "line-let-in",
+    "/i#waiting",
+    async (page, double) => {
+      await inLine(page, double, 3, 2, 1);
+      await page.waitForFunction(() => document.title.startsWith("(2) "));
+      await page.waitForFunction(() => document.title.startsWith("(1) "));
+      await page.waitForFunction(() => window.__double.channel?.readyState === "open");
+      await page.waitForFunction(() => document.title === "Interview");
+      await talk(page);
+      await page.getByText("I think it is that").waitFor();
+    },
+    { full: false },
+  ),
   scene("unknown", "/i#tampered", (page) => by(page, "step-problem").waitFor()),
   scene("expired", "/i#expired", (page) => by(page, "step-problem").waitFor()),
 ];

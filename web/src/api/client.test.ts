@@ -80,6 +80,26 @@ describe("the client", () => {
     });
   });
 
+  it.each([
+    [{ position: 3, waiting: 5 }, "5", { place: { position: 3, waiting: 5 }, retryAfterS: 5 }],
+    [{ position: 3 }, "0", { place: { position: 3, waiting: 3 }, retryAfterS: 0 }],
+    [{ position: 3, waiting: 1 }, "Sun, 29 Nov 2026 15:00:00 GMT", { place: { position: 3, waiting: 3 } }],
+    [{ position: 0, waiting: 5 }, null, {}],
+    [{ position: 1.5 }, null, {}],
+    [{ position: "3" }, "-3", {}],
+    [{}, "", {}],
+  ])(
+    "takes the place in line and the next time to ask only where they make sense: case %#",
+    async (more, after, known) => {
+      const headers = { "Content-Type": "application/problem+json", ...(after !== null && { "Retry-After": after }) };
+      const body = { type: "/problems/full", title: "t", status: 503, detail: "d", remedy: "r", ...more };
+      const { client } = answering(new Response(JSON.stringify(body), { status: 503, headers }));
+      const problem = await problemIn(client.get("/api/v1/participation"));
+      const plain = { code: "full", title: "t", status: 503, detail: "d", remedy: "r", mistakes: [] };
+      expect(problem).toEqual({ ...plain, ...known });
+    },
+  );
+
   it("makes a problem of what a proxy says in HTML", async () => {
     const { client } = answering(
       new Response("<h1>502</h1>", { status: 502, headers: { "Content-Type": "text/html" } }),

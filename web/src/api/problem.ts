@@ -17,6 +17,17 @@ export interface Problem {
   detail: string;
   remedy: string;
   mistakes: Mistake[];
+  /** The server is full and has put this participant in line. */
+  place?: Place;
+  /** When the server wants to be asked again. */
+  retryAfterS?: number;
+}
+
+export interface Place {
+  /** 1 is next. */
+  position: number;
+  /** How many are in line, this participant among them. */
+  waiting: number;
 }
 
 /** A request that did not succeed. */
@@ -44,6 +55,7 @@ export function unreachable(): Problem {
 
 /** The problem in an answer, whatever its form: a proxy in between may send HTML. */
 export async function problemOf(response: Response): Promise<Problem> {
+  const after = response.headers.get("retry-after") ?? "";
   const fallback: Problem = {
     code: `http_${String(response.status)}`,
     title: titleOf(response.status),
@@ -51,6 +63,8 @@ export async function problemOf(response: Response): Promise<Problem> {
     detail: `The server answered with status ${String(response.status)} and gave no reason.`,
     remedy: "Try again. If it stays so, tell whoever runs this server.",
     mistakes: [],
+    // As a date it would have to be compared with a clock that may be wrong.
+    ...(/^\d+$/.test(after) && { retryAfterS: Number(after) }),
   };
   if (!(response.headers.get("content-type") ?? "").includes("json")) return fallback;
   let body: unknown;
@@ -70,14 +84,25 @@ function parseProblem(body: unknown, fallback: Problem): Problem {
     return typeof value === "string" && value !== "" ? value : otherwise;
   };
   const type = text("type", fallback.code);
+  const place = parsePlace(fields);
   return {
+    ...fallback,
     code: type.slice(type.lastIndexOf("/") + 1),
     title: text("title", fallback.title),
-    status: fallback.status,
     detail: text("detail", fallback.detail),
     remedy: text("remedy", fallback.remedy),
     mistakes: Array.isArray(fields.mistakes) ? (fields.mistakes as Mistake[]) : [],
+    ...(place !== null && { place }),
   };
+}
+
+function parsePlace({ position, waiting }: Record<string, unknown>): Place | null {
+  if (!isCount(position) || position < 1) return null;
+  return { position, waiting: isCount(waiting) ? Math.max(waiting, position) : position };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value);
 }
 
 function titleOf(status: number): string {

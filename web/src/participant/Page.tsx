@@ -173,12 +173,14 @@ export default function ParticipantPage() {
         ) : (
           <InterviewStep
             api={api}
+            session={participation.session_id}
             microphone={microphone}
             stream={microphone.stream}
             language={study.language}
             onEnded={ended}
             onRefused={refused}
             onLost={lost}
+            onLeave={() => tell({ type: "line_left" })}
             onReplaced={() => tell({ type: "replaced" })}
             onRunning={running}
           />

@@ -4,17 +4,21 @@
  * here, nothing that was said is lost.
  */
 
-import { ApiError, asProblem, type Problem } from "../api/problem";
+import { ApiError, type Problem } from "../api/problem";
 import { RECOVERY_MS, waitMs } from "./backoff";
 import type { Link } from "./interview";
+import { askAgainMs, inLine, LEAST_MS, type Line } from "./line";
 import { parseMessage, type Message, type Request } from "./messages";
-import { connected, gathered, pause } from "./peer";
+import { connected, gathered, pause, type Offered } from "./peer";
+import { blocked, isFinal } from "./refusal";
 import { Restart } from "./restart";
 import type { Signal } from "./signal";
 import { onWake, type Woke } from "./wake";
 
 export interface CallHooks {
   onLink(link: Link): void;
+  /** All places are taken and this is where one stands; null once let in. */
+  onLine(line: Line | null): void;
   onMessage(message: Message): void;
   /** The interviewer's voice; a new stream after each reconnection. */
   onVoice(stream: MediaStream): void;
@@ -40,8 +44,11 @@ export class Call {
   #track: MediaStreamTrack;
   #peer: RTCPeerConnection | null = null;
   #channel: RTCDataChannel | null = null;
+  #offered: Offered | null = null;
   #location: string | null = null;
   #link: Link | null = null;
+  #line: Line | null = null;
+  #askedAt = 0;
   /** When the connection that worked was lost; the server's window counts from about then. */
   #lostAt: number | null = null;
   #restart: Restart | null = null;
@@ -99,11 +106,15 @@ export class Call {
 
   /** Whatever is waited for is tried now; and a path that may have changed is renewed before its loss is noticed. */
   readonly #onWake = (why: Woke) => {
-    this.#sleeping.abort();
+    // Nobody is let in sooner by looking at the page again and again.
+    if (this.#line === null || Date.now() - this.#askedAt >= LEAST_MS) this.#sleeping.abort();
     const peer = this.#peer;
     if (this.#running) {
       // What was asked over another network may never be answered.
-      if (why !== "shown") this.#trying.abort();
+      if (why !== "shown") {
+        this.#trying.abort();
+        if (this.#line !== null) this.#drop();
+      }
     } else if (this.#restart !== null) this.#restart.again();
     else if (!this.#connectedOnce || this.#ended) return;
     // Said goodbye as the page was left, and the browser has kept it.
@@ -126,6 +137,7 @@ export class Call {
     const peer = this.#peer;
     this.#peer = null;
     this.#channel = null;
+    this.#offered = null;
     this.#restart = null;
     if (peer === null) return;
     peer.onconnectionstatechange = null;
@@ -139,11 +151,14 @@ export class Call {
     this.#running = true;
     const first = !this.#connectedOnce;
     if (!first) this.#lostAt ??= Date.now();
-    const until = this.#lostAt === null ? Date.now() + FIRST_CONNECTION_MS : this.#lostAt + RECOVERY_MS;
+    let until = this.#lostAt === null ? Date.now() + FIRST_CONNECTION_MS : this.#lostAt + RECOVERY_MS;
     this.#tell(first ? "connecting" : "reconnecting");
     let problem: Problem = blocked();
-    for (let attempt = 0; !this.#over.signal.aborted; attempt++) {
-      const wait = waitMs(attempt);
+    let attempt = 0;
+    let wait = waitMs(attempt);
+    while (!this.#over.signal.aborted) {
+      // The line takes as long as it takes; the limit of a first connection begins with being let in.
+      if (this.#line !== null) until = Date.now() + wait + FIRST_CONNECTION_MS;
       if (Date.now() + wait > until) break;
       this.#sleeping = new AbortController();
       await pause(wait, AbortSignal.any([this.#over.signal, this.#sleeping.signal]));
@@ -154,14 +169,18 @@ export class Call {
         this.#running = false;
         return;
       } catch (error) {
-        this.#drop();
+        const interrupted = this.#trying.signal.aborted;
+        const said = error instanceof ApiError ? error.problem : blocked();
+        const line = first && !interrupted ? inLine(this.#line, said, Date.now()) : null;
+        // What was offered stays good while the server only says "not yet".
+        if (line === null || line.lost) this.#drop();
         if (this.#isOver()) return;
-        if (this.#trying.signal.aborted) {
-          attempt = -1;
-          continue;
-        }
-        problem = error instanceof ApiError ? error.problem : blocked();
-        if (isFinal(problem, first)) {
+        attempt = interrupted || line !== null ? 0 : attempt + 1;
+        wait = line === null ? waitMs(attempt) : askAgainMs(said);
+        if (interrupted) continue;
+        problem = said;
+        if (line !== null) this.#stand(line);
+        else if (isFinal(problem, first)) {
           this.#hooks.onRefused(problem, !first);
           return;
         }
@@ -172,7 +191,8 @@ export class Call {
     else this.#hooks.onLost();
   }
 
-  async #attempt(wanted: AbortSignal): Promise<void> {
+  /** A peer with its offer. Who waits in line keeps it, which also keeps the timers of a hidden page going in time. */
+  async #prepare(wanted: AbortSignal): Promise<Offered> {
     const peer = this.#makePeer();
     this.#peer = peer;
     const channel = peer.createDataChannel("colloquy", { ordered: true });
@@ -188,14 +208,23 @@ export class Call {
     peer.addTrack(this.#track, new MediaStream([this.#track]));
     await peer.setLocalDescription(await peer.createOffer());
     await gathered(peer, GATHER_MS, wanted);
+    const offered = { peer, channel };
+    if (this.#peer === peer) this.#offered = offered;
+    return offered;
+  }
+
+  async #attempt(wanted: AbortSignal): Promise<void> {
+    const { peer, channel } = this.#offered ?? (await this.#prepare(wanted));
     const offer = peer.localDescription?.sdp ?? "";
-    const limit = AbortSignal.any([wanted, AbortSignal.timeout(CONNECT_MS)]);
-    const answer = await this.#signal.offer(offer, limit);
+    this.#askedAt = Date.now();
+    const answer = await this.#signal.offer(offer, AbortSignal.any([wanted, AbortSignal.timeout(CONNECT_MS)]));
     this.#location = answer.location;
     if (this.#isOver()) {
       this.#leave();
       return;
     }
+    this.#offered = null;
+    this.#stand(null);
     await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     await connected(peer, CONNECT_MS, wanted);
     this.#connectedOnce = true;
@@ -258,26 +287,13 @@ export class Call {
     this.#hooks.onLink(link);
   }
 
+  #stand(line: Line | null): void {
+    if (this.#line === null && line === null) return;
+    this.#line = line;
+    this.#hooks.onLine(line);
+  }
+
   #isOver(): boolean {
     return this.#over.signal.aborted;
   }
-}
-
-/** Whether trying again cannot help. At the first connection a full server is told at once; later it is waited for. */
-export function isFinal(problem: Problem, first: boolean): boolean {
-  const { status } = problem;
-  if (status === 0 || status === 408 || status === 429) return false;
-  return status < 500 || (first && status === 503);
-}
-
-/** The offer was answered and no audio path came about. */
-function blocked(): Problem {
-  return {
-    ...asProblem(null),
-    code: "media_blocked",
-    title: "The audio connection could not be made",
-    detail:
-      "The server answers, but your voice cannot get through. Often a company network or a VPN blocks audio calls.",
-    remedy: "Switch off the VPN, or use another network such as a mobile hotspot, and try again.",
-  };
 }

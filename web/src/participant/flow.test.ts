@@ -40,6 +40,7 @@ const EVENTS: FlowEvent[] = [
   { type: "refreshed", participation },
   { type: "call_refused", problem, begun: true },
   { type: "call_lost", participation: null },
+  { type: "line_left" },
   { type: "replaced" },
   { type: "come_back" },
   { type: "returned", participation: consented },
@@ -56,6 +57,7 @@ const STEPS: Step[] = [
   live,
   { step: "interview" },
   { step: "away", problem: null, begun: true },
+  { step: "away", problem: null, begun: false },
   { step: "elsewhere" },
   { step: "thanks", outcome: "complete", completion: null, when: "now" },
 ];
@@ -81,10 +83,12 @@ const TABLE: Record<string, Partial<Record<FlowEvent["type"], string>>> = {
     refreshed: "interview",
     call_refused: "away problem",
     call_lost: "away",
+    line_left: "away left",
     replaced: "elsewhere",
     ended: "thanks",
   },
   elsewhere: { come_back: "loading" },
+  "away left": { come_back: "loading", returned: "interview", ended: "thanks" },
   away: { come_back: "loading", returned: "interview", ended: "thanks" },
   thanks: {},
 };
@@ -96,7 +100,8 @@ function name(step: Step): string {
     case "welcome":
       return `welcome ${step.problem === null ? (step.sending ?? "") : "problem"}`.trim();
     case "away":
-      return step.problem === null ? "away" : "away problem";
+      if (step.problem !== null) return "away problem";
+      return step.begun ? "away" : "away left";
     case "loading":
     case "problem":
     case "declined":

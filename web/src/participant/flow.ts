@@ -15,7 +15,10 @@ export type Step =
   | { step: "declined" }
   | { step: "microphone"; mic: Mic; returning: boolean }
   | { step: "interview" }
-  /** The connection could not be made, or not be brought back; the server keeps what was said, if anything. */
+  /**
+   * The connection could not be made, or not be brought back; the server keeps what was said, if anything. Without a
+   * problem and not begun: the participant left the line.
+   */
   | { step: "away"; problem: Problem | null; begun: boolean }
   /** Another tab or device has the interview. */
   | { step: "elsewhere" }
@@ -43,6 +46,8 @@ export type FlowEvent =
   | { type: "call_refused"; problem: Problem; begun: boolean }
   /** With the server's word on the session, if it could be had: until when one can come back changes with a drop. */
   | { type: "call_lost"; participation: Participation | null }
+  /** All places are taken, and the participant would rather come back later. */
+  | { type: "line_left" }
   | { type: "replaced" }
   | { type: "come_back" }
   /** The server answers again and the microphone is open: on without a click. */
@@ -90,6 +95,8 @@ export function flow(state: Flow, event: FlowEvent): Flow {
             participation: event.participation ?? state.participation,
           }
         : state;
+    case "line_left":
+      return state.current.step === "interview" ? to(state, { step: "away", problem: null, begun: false }) : state;
     case "replaced":
       return state.current.step === "interview" ? to(state, { step: "elsewhere" }) : state;
     case "come_back":

@@ -86,7 +86,7 @@ function after(...events: (InterviewEvent | Message)[]): Interview {
     (state, event) =>
       interview(
         state,
-        ["link", "message", "muted", "repeat_asked", "end_asked", "trouble_dismissed"].includes(event.type)
+        ["link", "line", "message", "muted", "repeat_asked", "end_asked", "trouble_dismissed"].includes(event.type)
           ? (event as InterviewEvent)
           : { type: "message", message: event as Message },
       ),
@@ -113,6 +113,13 @@ describe("what is going on", () => {
   ])("%s", (expected, events) => {
     expect(activity(after(...events))).toBe(expected);
   });
+});
+
+it("the place in line is kept until one is let in", () => {
+  const line = { position: 3, waiting: 5, since: 1, lost: false };
+  const waiting = after({ type: "link", link: "connecting" }, { type: "line", line });
+  expect(waiting.line).toEqual(line);
+  expect(interview(waiting, { type: "line", line: null })).toEqual({ ...waiting, line: null });
 });
 
 it("captions, section and mute outlive a lost connection", () => {

@@ -1,6 +1,7 @@
 /** The running interview as the page shows it, as a pure reducer over messages, connection changes and clicks. */
 
 import { withCaption, type Caption } from "./captions";
+import type { Line } from "./line";
 import type { Message } from "./messages";
 
 export type Link = "connecting" | "live" | "reconnecting";
@@ -12,6 +13,8 @@ export interface Trouble {
 
 export interface Interview {
   link: Link;
+  /** Where one stands while all places are taken. */
+  line: Line | null;
   /** The server's word for the session; "closing" while the goodbye is spoken. */
   session: string;
   captions: readonly Caption[];
@@ -30,6 +33,7 @@ export interface Interview {
 
 export type InterviewEvent =
   | { type: "link"; link: Link }
+  | { type: "line"; line: Line | null }
   | { type: "message"; message: Message }
   | { type: "muted"; muted: boolean }
   | { type: "repeat_asked" }
@@ -40,6 +44,7 @@ export const SILENT = "silent_microphone";
 
 export const BEGIN: Interview = {
   link: "connecting",
+  line: null,
   session: "waiting",
   captions: [],
   section: null,
@@ -58,6 +63,8 @@ export function interview(state: Interview, event: InterviewEvent): Interview {
       return event.link === "live"
         ? { ...state, link: "live" }
         : { ...state, link: event.link, speaking: { interviewer: false, participant: false }, repeating: false };
+    case "line":
+      return { ...state, line: event.line };
     case "message":
       return heard(state, event.message);
     case "muted":

@@ -1,4 +1,10 @@
-/** What is waited for on a peer connection, each with a limit. */
+/** A peer connection, and what is waited for on it, each with a limit. */
+
+/** A peer whose offer can be sent, again and again until it is answered. */
+export interface Offered {
+  peer: RTCPeerConnection;
+  channel: RTCDataChannel;
+}
 
 /** Waits until all candidates are there, but not for long. */
 export function gathered(peer: RTCPeerConnection, limitMs: number, signal: AbortSignal): Promise<void> {

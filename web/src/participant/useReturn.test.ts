@@ -72,6 +72,7 @@ const refused = (status: number, code = "x"): Problem => ({ ...unreachable(), st
 
 it.each<[Problem | null, boolean, Asking]>([
   [null, true, "asking"],
+  // Who left the line is not put back in it.
   [null, false, "never"],
   [refused(0, "unreachable"), true, "asking"],
   [refused(503), true, "asking"],

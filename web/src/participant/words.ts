@@ -2,6 +2,7 @@
 
 import type { MicFault } from "./flow";
 import type { Activity } from "./interview";
+import type { Line } from "./line";
 
 export const STEPS = ["Welcome", "Microphone", "Interview", "Finish"] as const;
 
@@ -99,6 +100,24 @@ export function activityWords(activity: Activity): string {
     case "listening":
       return "Your turn. Take your time";
   }
+}
+
+/** Where one stands in line, as a sentence; where one stood, while the server cannot be asked. */
+export function placeWords(position: number, lost = false): string {
+  const you = lost ? "You were" : "You are";
+  return position === 1 ? `${you} next.` : `${you} number ${position} in line.`;
+}
+
+/** The tab's title: the number first, so that it is seen from another tab. */
+export function lineTitle(position: number): string {
+  return `(${position}) Waiting for your interview`;
+}
+
+export const LINE_LOST = "Connection lost. We keep trying.";
+
+/** What a screen reader hears in the line, each time it changes. */
+export function lineWords({ position, lost }: Line): string {
+  return lost ? LINE_LOST : placeWords(position);
 }
 
 export interface Farewell {

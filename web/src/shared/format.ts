@@ -58,6 +58,11 @@ export function timeOfDay(time: string): string {
   return new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }).format(date);
 }
 
+/** Only the time of day, to the minute. */
+export function hourOfDay(ms: number): string {
+  return new Intl.DateTimeFormat(undefined, { timeStyle: "short" }).format(ms);
+}
+
 /** `1 session`, `3 sessions`, `1,204 sessions`. */
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${quantity(n)} ${n === 1 ? one : many}`;

@@ -34,6 +34,7 @@ export const participations = {
   fresh: BASE,
   declining: BASE,
   consented: { ...BASE, consent: "given" },
+  waiting: { ...BASE, consent: "given" },
   returning: { ...BASE, state: "paused", consent: "given", returnable_until: "2026-11-24T08:40:00Z" },
   ended: {
     ...BASE,

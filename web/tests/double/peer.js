@@ -15,6 +15,11 @@
     if (init?.method !== "POST" || !address.pathname.endsWith("/participation/peers")) return realFetch(input, init);
     double.offers += 1;
     if (double.refuse !== null) return double.refuse();
+    // Whether there is a place for this link is the server's to say.
+    if (location.hash === "#waiting") {
+      const answer = await realFetch(input, init);
+      if (!answer.ok) return answer;
+    }
     const peer = new RTCPeerConnection();
     double.peer = peer;
     peer.ondatachannel = ({ channel }) => {

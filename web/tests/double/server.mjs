@@ -26,6 +26,7 @@ export async function serve() {
     requests: [],
     reportDelay: 0,
     operations: fixtures.operations.healthy,
+    places: [],
   };
   const server = createServer((request, response) => {
     answer(double, request, response).catch((error) => {
@@ -46,6 +47,10 @@ export async function serve() {
     /** What the operations page is answered with from now on. */
     operate(operations) {
       double.operations = operations;
+    },
+    /** The places that the link `waiting` has in line, one for each offer; after the last it is let in. */
+    line(places) {
+      double.places = [...places];
     },
     close() {
       for (const stream of double.streams) stream.end();
@@ -89,14 +94,22 @@ async function participation(double, secret, path, request, response) {
   }
   if (path === "/participation/requests") return response.writeHead(202).end();
   if (path.startsWith("/participation/peers/")) return response.writeHead(204).end();
-  return problem(
-    response,
-    503,
-    "full",
-    "No place is free right now",
-    "Too many interviews run at this moment.",
-    "Try again in a few minutes; your link stays valid.",
-  );
+  if (secret === "waiting") return line(double, response);
+  return full(response);
+}
+
+/** The far end of the media is in the page (`peer.js`): an empty answer lets it answer the offer. */
+function line(double, response) {
+  const position = double.places.shift();
+  if (position === undefined) return response.writeHead(204).end();
+  response.setHeader("Retry-After", "2");
+  return full(response, { position, waiting: position + 2 });
+}
+
+function full(response, more = {}) {
+  const detail = "Too many interviews are running at this moment.";
+  const remedy = "Try again in a few minutes. Your link stays good.";
+  problem(response, 503, "full", "All interview places are taken", detail, remedy, more);
 }
 
 async function console_(double, path, url, request, response) {
@@ -208,10 +221,10 @@ function json(response, status, value) {
   response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(value));
 }
 
-function problem(response, status, code, title, detail, remedy) {
+function problem(response, status, code, title, detail, remedy, more = {}) {
   response
     .writeHead(status, { "Content-Type": "application/problem+json" })
-    .end(JSON.stringify({ type: `/problems/${code}`, title, status, detail, remedy }));
+    .end(JSON.stringify({ type: `/problems/${code}`, title, status, detail, remedy, ...more }));
 }
 
 function notFound(response, kind, id) {

@@ -118,10 +118,10 @@ export function Declined({ organisation, completion }: { organisation: string; c
   );
 }
 
-const AWAY_TITLES = {
-  first: "The interview cannot start right now",
-  later: "The interview cannot go on right now",
-};
+function awayTitle(problem: Problem | null, begun: boolean): string {
+  if (problem === null) return begun ? "The connection did not come back" : "You have left the line";
+  return begun ? "The interview cannot go on right now" : "The interview cannot start right now";
+}
 
 interface AwayProps {
   problem: Problem | null;
@@ -137,7 +137,7 @@ export function Away({ problem, begun, byItself, returnableUntil, onRetry }: Awa
   const until = returnableUntil === null ? "" : ` until ${moment(returnableUntil)}`;
   return (
     <StepCard
-      title={problem === null ? "The connection did not come back" : AWAY_TITLES[begun ? "later" : "first"]}
+      title={awayTitle(problem, begun)}
       testId="step-away"
       lead={begun ? "Your answers so far are saved on the server." : undefined}
     >
@@ -146,6 +146,9 @@ export function Away({ problem, begun, byItself, returnableUntil, onRetry }: Awa
         {begun
           ? `To go on where you stopped, open this same link again${until}. You will not start from the beginning.`
           : `Nothing is lost: your link stays good${until}.`}
+        {problem === null &&
+          !begun &&
+          " If all places are still taken when you come back, you join the end of the line."}
       </p>
       {byItself && (
         <p role="status" className="muted" data-testid="away-trying">
