@@ -14,12 +14,26 @@ use crate::time::Mono;
 pub const SILENT_AT_MOST: Duration = Duration::from_secs(20);
 /// A longer line keeps nobody's place: it is an attack, or an invitation that went to far too many.
 const LINE_MAX: usize = 2_000;
-/// Above this share of all cores no new interview begins, until it is below the second.
-const CPU_STRAINED: f64 = 0.85;
-const CPU_CALM: f64 = 0.75;
-/// The same for moments at which media threads were late by more than a frame (20 ms).
-const LATE_STRAINED: f64 = 0.05;
-const LATE_CALM: f64 = 0.01;
+/// A strained machine is calm again when it is so much below what strains it.
+const CPU_CALMER: f64 = 0.1;
+const LATE_CALMER: f64 = 0.2;
+
+/// What strains a machine: above one of these no new interview begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bearable {
+    /// Share of all cores that this process uses.
+    pub cpu: f64,
+    /// Share of moments at which media threads were late by more than a frame (20 ms).
+    pub late: f64,
+}
+
+impl Bearable {
+    /// Nothing strains it.
+    pub const EVERYTHING: Bearable = Bearable {
+        cpu: f64::INFINITY,
+        late: f64::INFINITY,
+    };
+}
 
 /// What somebody who wants to begin is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +62,7 @@ pub enum Strain {
 #[derive(Clone, Debug)]
 pub struct Door {
     cap: usize,
+    bearable: Bearable,
     strain: Strain,
     /// In the order in which they came, each with the moment at which they asked last.
     line: VecDeque<(SessionId, Mono)>,
@@ -56,9 +71,10 @@ pub struct Door {
 impl Door {
     /// Lets so many in.
     #[must_use]
-    pub fn new(cap: usize) -> Door {
+    pub fn new(cap: usize, bearable: Bearable) -> Door {
         Door {
             cap,
+            bearable,
             strain: Strain::Calm,
             line: VecDeque::new(),
         }
@@ -96,9 +112,14 @@ impl Door {
     /// How the machine does: share of all cores in use, and share of moments at which media threads were late by more than a
     /// frame.
     pub fn told(&mut self, cpu: f64, late: f64) -> Strain {
+        let bearable = self.bearable;
         self.strain = match self.strain {
-            Strain::Calm if cpu > CPU_STRAINED || late > LATE_STRAINED => Strain::Strained,
-            Strain::Strained if cpu < CPU_CALM && late < LATE_CALM => Strain::Calm,
+            Strain::Calm if cpu > bearable.cpu || late > bearable.late => Strain::Strained,
+            Strain::Strained
+                if cpu < bearable.cpu - CPU_CALMER && late < bearable.late * LATE_CALMER =>
+            {
+                Strain::Calm
+            }
             same @ (Strain::Calm | Strain::Strained) => same,
         };
         self.strain

@@ -219,6 +219,10 @@ pub struct SecondTranscript {
 pub struct Capacity {
     /// Sessions at once.
     pub sessions_max: usize,
+    /// Share of all cores above which no new interview begins; 100: any.
+    pub cpu_percent_max: u32,
+    /// Share of moments with late audio above which no new interview begins; 100: any.
+    pub late_percent_max: u32,
 }
 
 /// `[studies]`.

@@ -313,6 +313,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the system is: numbers, an hour of history, alerts, sessions in trouble. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OperationsBody"];
+                    };
+                };
+                /** @description The console token is missing or wrong */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Too many requests from one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/participation": {
         parameters: {
             query?: never;
@@ -2092,6 +2145,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Something to act on. */
+        AlertView: {
+            /** @description As in `deploy/alerts.yml`. */
+            name: string;
+            /** @description What to do, on this server. */
+            runbook: string;
+            /** @description page: now; ticket: today. */
+            severity: string;
+            since: string;
+            summary: string;
+        };
         /** @description The turn that shows best what became of a question. */
         AnswerPlace: {
             /**
@@ -2115,6 +2179,28 @@ export interface components {
          * @enum {string}
          */
         AnswerStatus: "answered" | "partial" | "refused" | "off_topic" | "not_asked" | "not_judged";
+        /** @description How much room there is. */
+        CapacityView: {
+            /**
+             * Format: double
+             * @description Of all cores, 0 to 1.
+             */
+            cpu_share?: number | null;
+            live: number;
+            sessions_max: number;
+            /** @description open; busy (the machine carries no more, or few places are left); full. */
+            state: string;
+            /**
+             * Format: double
+             * @description The longest that a media thread was late within the last seconds.
+             */
+            tick_lag_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Participants in line.
+             */
+            waiting: number;
+        };
         /** @description A negative case, and where they say so first. */
         CaseView: {
             participant: string;
@@ -2193,6 +2279,17 @@ export interface components {
             next_before?: string | null;
             rows: components["schemas"]["RowView"][];
             topics: components["schemas"]["TopicView"][];
+        };
+        /** @description An hour. */
+        HistoryView: {
+            series: components["schemas"]["SeriesView"][];
+            /**
+             * Format: int64
+             * @description Between two points.
+             */
+            step_s: number;
+            /** @description The moment of the last point. */
+            until: string;
         };
         /** @description `{hits, next_before}`. */
         HitsBody: {
@@ -2339,6 +2436,48 @@ export interface components {
             /** @description `full` (if absent) or `rehearsal`. */
             length?: string | null;
         };
+        /** @description A number and how good it is. */
+        NumberView: {
+            /** Format: double */
+            alert: number;
+            /** @description sessions, first_voice, provider_latency, heard_latency, provider_errors, queue or cost. */
+            id: string;
+            /**
+             * Format: double
+             * @description Of latencies only.
+             */
+            median?: number | null;
+            note?: string | null;
+            /** @description good, watch, alert or none. */
+            state: string;
+            /** Format: double */
+            target: number;
+            /** @description sessions, ms, share (0 to 1), segments, or ratio (1 is on target). */
+            unit: string;
+            /**
+             * Format: double
+             * @description Of latencies the 95th percentile of five minutes. None: nothing was measured.
+             */
+            value?: number | null;
+        };
+        /** @description How the system is. */
+        Operations: {
+            /** @description Most urgent first. */
+            alerts: components["schemas"]["AlertView"][];
+            /** @description When all of this was true. */
+            at: string;
+            capacity: components["schemas"]["CapacityView"];
+            history: components["schemas"]["HistoryView"];
+            /** @description Seven rows: response latency, one of the six, is shown twice. */
+            numbers: components["schemas"]["NumberView"][];
+            /** @description Worst first, at most 50. */
+            trouble: components["schemas"]["TroubleView"][];
+            trouble_total: number;
+        };
+        /** @description `{operations}`. */
+        OperationsBody: {
+            operations: components["schemas"]["Operations"];
+        };
         /** @description A participant's own view of a session. */
         Participation: {
             completion?: components["schemas"]["Completion"] | null;
@@ -2388,6 +2527,11 @@ export interface components {
             detail: string;
             /** @description Mistakes in a file, each with its place. */
             mistakes?: components["schemas"]["Mistake"][];
+            /**
+             * Format: int32
+             * @description The place in the line of those who wait, counted from 1. It is kept by asking again within 20 seconds.
+             */
+            position?: number | null;
             /** @description What to do. */
             remedy: string;
             /**
@@ -2399,6 +2543,11 @@ export interface components {
             title: string;
             /** @description Names the kind: `/problems/link-unknown`. */
             type: string;
+            /**
+             * Format: int32
+             * @description How many stand in line.
+             */
+            waiting?: number | null;
         };
         /** @description Words and where they were said. */
         QuotedView: {
@@ -2642,6 +2791,12 @@ export interface components {
              */
             uncoded: number;
         };
+        /** @description A number over time. */
+        SeriesView: {
+            id: string;
+            /** @description Oldest first. */
+            points: (number | null)[];
+        };
         /** @description `{session}`. */
         SessionBody: {
             session: components["schemas"]["SessionDetail"];
@@ -2841,6 +2996,19 @@ export interface components {
         TopicView: {
             label: string;
             topic: string;
+        };
+        /** @description A session that somebody should look at. */
+        TroubleView: {
+            detail: string;
+            participant: string;
+            session_id: string;
+            since: string;
+            /** @description paused, active, waiting or closing. */
+            state: string;
+            study_id: string;
+            study_title: string;
+            /** @description paused, over_budget or old. */
+            trouble: string;
         };
         /** @description One utterance. */
         Turn: {

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use engine::admission::{Door, SILENT_AT_MOST, Strain, Verdict};
+use engine::admission::{Bearable, Door, SILENT_AT_MOST, Strain, Verdict};
 use engine::ids::SessionId;
 use engine::time::Mono;
 
 use crate::walk::world::study::Prng;
+
+const BEARABLE: Bearable = Bearable {
+    cpu: 0.85,
+    late: 0.05,
+};
 
 fn at(seconds: u64) -> Mono {
     Mono::from_millis(seconds * 1_000)
@@ -22,7 +27,7 @@ fn waits(position: u32, waiting: u32) -> Verdict {
 
 #[test]
 fn the_first_in_line_gets_the_next_place_whoever_asks_first() {
-    let mut door = Door::new(2);
+    let mut door = Door::new(2, BEARABLE);
     assert_eq!(door.ask(at(0), &who(1), 0), Verdict::Admitted);
     assert_eq!(door.ask(at(0), &who(2), 1), Verdict::Admitted);
     assert_eq!(door.ask(at(1), &who(3), 2), waits(1, 1));
@@ -36,7 +41,7 @@ fn the_first_in_line_gets_the_next_place_whoever_asks_first() {
 
 #[test]
 fn who_is_silent_loses_the_place_and_those_behind_move_up() {
-    let mut door = Door::new(0);
+    let mut door = Door::new(0, BEARABLE);
     assert_eq!(door.ask(at(0), &who(1), 0), waits(1, 1));
     assert_eq!(door.ask(at(10), &who(2), 0), waits(2, 2));
     let silent_s = SILENT_AT_MOST.as_secs();
@@ -48,7 +53,7 @@ fn who_is_silent_loses_the_place_and_those_behind_move_up() {
 
 #[test]
 fn a_strained_machine_takes_nobody_new_until_it_is_calm_again() {
-    let mut door = Door::new(100);
+    let mut door = Door::new(100, BEARABLE);
     assert_eq!(door.told(0.5, 0.0), Strain::Calm);
     assert_eq!(door.told(0.9, 0.0), Strain::Strained);
     assert_eq!(door.ask(at(0), &who(1), 40), waits(1, 1));
@@ -73,7 +78,7 @@ fn a_line_of_any_length_never_lets_in_more_than_the_cap_and_nobody_out_of_turn()
     for seed in 1..40 {
         let mut chance = Prng(seed);
         let cap = usize::try_from(chance.below(6)).unwrap();
-        let mut door = Door::new(cap);
+        let mut door = Door::new(cap, BEARABLE);
         let mut live = 0_usize;
         // The model: who waits, since when in the order of coming, and when each asked last.
         let (mut came, mut order) = (BTreeMap::new(), 0_u64);

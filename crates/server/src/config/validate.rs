@@ -29,6 +29,18 @@ pub(super) fn mistakes(config: &Config) -> Vec<Mistake> {
         "must be at least 1",
         "The default is 400",
     );
+    let capacity = &config.capacity;
+    for (field, percent, default) in [
+        ("capacity.cpu_percent_max", capacity.cpu_percent_max, 85),
+        ("capacity.late_percent_max", capacity.late_percent_max, 5),
+    ] {
+        checks.that(
+            (1..=100).contains(&percent),
+            field,
+            "is not between 1 and 100",
+            &format!("The default is {default}"),
+        );
+    }
     let deadline = config.shutdown.deadline_ms;
     checks.that(
         deadline <= 3_600_000,

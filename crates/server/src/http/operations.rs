@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use engine::admission::Strain;
+use engine::cost::MicroUsd;
 use engine::session::State as SessionState;
 use engine::vitals::{Health, Number, Reading, SLOT};
 use serde::Serialize;
@@ -192,8 +193,11 @@ fn number(app: &App, of: Number, reading: Reading) -> NumberView {
             (age_s > 0).then(|| format!("oldest {age_s} s"))
         }
         Number::Cost => {
-            let usd = app.metrics.session_cost_usd.get();
-            (usd > 0.0).then(|| format!("${usd:.2} per session"))
+            let mean = app
+                .metrics
+                .vitals
+                .with(|vitals, now| vitals.mean_cost_micro_usd(now));
+            mean.map(|mean| format!("{} per session", MicroUsd(mean)))
         }
         Number::ProviderErrors => app.metrics.vitals.with(|vitals, now| {
             let shares = vitals.error_shares(now);

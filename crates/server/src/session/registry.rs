@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::admission::{Door, Strain, Verdict};
+use engine::admission::{Bearable, Door, Strain, Verdict};
 use engine::ids::{PeerNo, SessionId};
 use engine::plan::Plan;
 use engine::session::Request;
@@ -248,7 +248,16 @@ impl Registry {
         let tracker = TaskTracker::new();
         // Closed only means that `wait` may return; tasks can still be spawned.
         tracker.close();
-        let cap = parts.config.capacity.sessions_max;
+        let capacity = &parts.config.capacity;
+        let cap = capacity.sessions_max;
+        let share = |percent: u32| match percent {
+            100.. => f64::INFINITY,
+            percent => f64::from(percent) / 100.0,
+        };
+        let bearable = Bearable {
+            cpu: share(capacity.cpu_percent_max),
+            late: share(capacity.late_percent_max),
+        };
         let inner = Inner {
             parts,
             told: Arc::new(told),
@@ -258,7 +267,7 @@ impl Registry {
                 control: Handle::current(),
             },
             sessions: Mutex::default(),
-            door: Mutex::new(Door::new(cap)),
+            door: Mutex::new(Door::new(cap, bearable)),
             live: watch::Sender::new(0),
             draining: AtomicBool::new(false),
             stop: CancellationToken::new(),

@@ -87,6 +87,9 @@ pub(crate) fn config(folder: &TempDir) -> Config {
     config.store.recordings = folder.path().join("recordings");
     config.provider.openai_api_key = providers::Secret::new("test-key");
     config.shutdown.deadline_ms = 4_000;
+    // Many tests share this machine.
+    config.capacity.cpu_percent_max = 100;
+    config.capacity.late_percent_max = 100;
     config
 }
 

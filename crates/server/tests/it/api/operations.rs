@@ -41,27 +41,14 @@ async fn an_interview_is_in_the_numbers_of_the_page_and_of_prometheus() {
     house.idle().await;
 
     let text = house.app().metrics.text();
-    for counted in [
-        "first_voice_seconds",
-        "heard_latency_seconds",
-        "provider_latency_seconds",
-    ] {
-        let line = format!("colloquy_{counted}_count ");
-        let count = text
-            .lines()
-            .find_map(|text| text.strip_prefix(&line))
-            .unwrap();
-        assert!(count.parse::<u32>().unwrap() >= 1, "{counted}: {count}");
-    }
-    let after = operations(&api).await;
-    let (heard, provider) = (
-        number(&after, "heard_latency"),
-        number(&after, "provider_latency"),
-    );
     assert!(
-        heard["value"].as_f64() >= provider["value"].as_f64(),
-        "{heard} {provider}"
+        text.contains(
+            "colloquy_first_voice_seconds_count 1
+"
+        ),
+        "{text}"
     );
+    let after = operations(&api).await;
     // The study has a target, and the interview cost something.
     let cost = number(&after, "cost");
     assert!(cost["value"].as_f64().unwrap() > 0.0, "{cost}");
