@@ -2321,6 +2321,19 @@ export interface components {
             /** Format: int32 */
             turn: number;
         };
+        /** @description A place in line. */
+        InLine: {
+            /**
+             * Format: int32
+             * @description Counted from 1. It is kept by asking again within 20 seconds.
+             */
+            position: number;
+            /**
+             * Format: int32
+             * @description How many stand in line.
+             */
+            waiting: number;
+        };
         /** @description `{jobs, next_before}`. */
         JobsBody: {
             jobs: components["schemas"]["JobView"][];
@@ -2522,16 +2535,11 @@ export interface components {
             welcome: string;
         };
         /** @description What happened, what it means (`detail`) and what to do (`remedy`). */
-        Problem: {
+        Problem: (components["schemas"]["InLine"] | null) & {
             /** @description What happened here, and what it means. */
             detail: string;
             /** @description Mistakes in a file, each with its place. */
             mistakes?: components["schemas"]["Mistake"][];
-            /**
-             * Format: int32
-             * @description The place in the line of those who wait, counted from 1. It is kept by asking again within 20 seconds.
-             */
-            position?: number | null;
             /** @description What to do. */
             remedy: string;
             /**
@@ -2543,11 +2551,6 @@ export interface components {
             title: string;
             /** @description Names the kind: `/problems/link-unknown`. */
             type: string;
-            /**
-             * Format: int32
-             * @description How many stand in line.
-             */
-            waiting?: number | null;
         };
         /** @description Words and where they were said. */
         QuotedView: {

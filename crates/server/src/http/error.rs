@@ -18,7 +18,7 @@ use crate::mistake::Mistake;
 pub struct Problem {
     /// Names the kind: `/problems/link-unknown`.
     #[serde(rename = "type")]
-    kind: String,
+    kind: Box<str>,
     /// The kind in a few words.
     title: &'static str,
     /// HTTP status.
@@ -30,12 +30,18 @@ pub struct Problem {
     /// Mistakes in a file, each with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mistakes: Vec<Mistake>,
-    /// The place in the line of those who wait, counted from 1. It is kept by asking again within 20 seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<u32>,
+    /// Where one stands who is to wait.
+    #[serde(flatten)]
+    in_line: Option<Box<InLine>>,
+}
+
+/// A place in line.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct InLine {
+    /// Counted from 1. It is kept by asking again within 20 seconds.
+    position: u32,
     /// How many stand in line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waiting: Option<u32>,
+    waiting: u32,
 }
 
 impl Problem {
@@ -48,22 +54,20 @@ impl Problem {
         remedy: impl Into<String>,
     ) -> Problem {
         Problem {
-            kind: format!("/problems/{kind}"),
+            kind: format!("/problems/{kind}").into(),
             title,
             status: status.as_u16(),
             detail: detail.into(),
             remedy: remedy.into(),
             mistakes: Vec::new(),
-            position: None,
-            waiting: None,
+            in_line: None,
         }
     }
 
     /// With a place in line.
     #[must_use]
     pub fn in_line(mut self, position: u32, waiting: u32) -> Problem {
-        self.position = Some(position);
-        self.waiting = Some(waiting);
+        self.in_line = Some(Box::new(InLine { position, waiting }));
         self
     }
 
@@ -111,7 +115,7 @@ impl IntoResponse for Problem {
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         ) {
-            let after = if self.position.is_some() { "5" } else { "2" };
+            let after = if self.in_line.is_some() { "5" } else { "2" };
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static(after));
