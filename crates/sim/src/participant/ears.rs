@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use media::opus::Decoder;
 
-use super::{Ears as Mode, Packets, ParticipantError};
+use super::{Ears as Mode, GAP_MIN, Gaps, Packets, ParticipantError};
 use crate::corpus::RATE_HZ;
 
 /// Loudness from which 20 ms count as audible: -42 dBFS. Speech lies 20 dB over it.
@@ -19,8 +19,14 @@ const KEPT_MAX: usize = 60 * RATE_HZ as usize;
 /// Samples of a packet of 20 ms.
 const FRAME: usize = RATE_HZ as usize / 50;
 
+/// From one packet to the next.
+const PACE: Duration = Duration::from_millis(20);
+
 /// Lost packets that are made up for; after more there is silence.
 const CONCEALED_MAX: u64 = 10;
+
+/// Holes are not counted so soon after the first sound of a connection: a browser's buffer has not settled either.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// A pause in the packets is kept as silence up to this long, in samples: 1 s.
 const PAUSE_MAX: usize = RATE_HZ as usize;
@@ -39,6 +45,9 @@ pub(super) struct Ears {
     /// Sum of squares of audible audio.
     energy: f64,
     packets: Packets,
+    /// When the packet before arrived, if it was audible.
+    speaking: Option<Instant>,
+    gaps: Gaps,
 }
 
 impl Ears {
@@ -59,6 +68,8 @@ impl Ears {
             heard: Duration::ZERO,
             energy: 0.0,
             packets: Packets::default(),
+            speaking: None,
+            gaps: Gaps::default(),
         })
     }
 
@@ -79,12 +90,29 @@ impl Ears {
         let pause = rtp_time.saturating_sub(due) as usize / 2;
         self.last = Some((seq, rtp_time));
         let is_audible = self.decode(missing, pause, payload);
+        self.mind_the_gap(missing, is_audible, at);
         if is_audible {
             self.first.get_or_insert(at);
             self.since = Some((self.since.map_or(at, |(first, _)| first), at));
             self.heard += Duration::from_millis(20);
         }
         is_audible
+    }
+
+    /// Between two audible packets nothing belongs: whatever stops speaking sends silence first.
+    fn mind_the_gap(&mut self, missing: u64, is_audible: bool, at: Instant) {
+        let before = std::mem::replace(&mut self.speaking, is_audible.then_some(at));
+        let (Some(before), true, Some(first)) = (before, is_audible, self.first) else {
+            return;
+        };
+        let late = at.saturating_duration_since(before).saturating_sub(PACE);
+        let lost = PACE * u32::try_from(missing).unwrap_or(u32::MAX);
+        let gap = late.max(lost);
+        if gap > GAP_MIN && at.saturating_duration_since(first) > SETTLED_AFTER {
+            self.gaps.count += 1;
+            let gap_ms = u32::try_from(gap.as_millis()).unwrap_or(u32::MAX);
+            self.gaps.longest_ms = self.gaps.longest_ms.max(gap_ms);
+        }
     }
 
     fn decode(&mut self, missing: u64, pause: usize, payload: &[u8]) -> bool {
@@ -147,6 +175,10 @@ impl Ears {
     pub(super) fn packets(&self) -> Packets {
         self.packets
     }
+
+    pub(super) fn gaps(&self) -> Gaps {
+        self.gaps
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +233,28 @@ mod tests {
         );
         assert_eq!(ears.kept().len(), 2 * FRAME + 12_000);
         assert_eq!((ears.since(), ears.first(), ears.rms()), (None, None, None));
+    }
+
+    #[test]
+    fn a_hole_in_speech_is_a_gap_and_a_pause_that_ends_in_silence_is_none() {
+        let mut ears = Ears::new(Mode::Captions).unwrap();
+        let (speech, silence) = ([7; 60], media::opus::SILENCE);
+        let begin = Instant::now();
+        let mut hear = |seq: u64, ms: u64, payload: &[u8]| {
+            ears.packet(seq, ms * 48, payload, begin + Duration::from_millis(ms));
+            ears.gaps().count
+        };
+        // Within the first second a hole is not counted.
+        assert_eq!(hear(0, 0, &speech), 0);
+        assert_eq!(hear(1, 500, &speech), 0);
+        assert_eq!(hear(2, 1_500, &silence), 0);
+        assert_eq!(hear(3, 2_000, &speech), 0);
+        // 60 ms late is hidden, 61 ms late is heard; so are four packets that are missing, and not three.
+        assert_eq!(hear(4, 2_080, &speech), 0);
+        assert_eq!(hear(5, 2_161, &speech), 1);
+        assert_eq!(hear(9, 2_200, &speech), 1);
+        assert_eq!(hear(14, 2_220, &speech), 2);
+        assert_eq!(ears.gaps().longest_ms, 80);
     }
 
     #[test]
