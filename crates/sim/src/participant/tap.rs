@@ -66,7 +66,8 @@ impl Tap {
         (tap, tapped)
     }
 
-    pub(super) fn tell(&self, sound: Sound) {
+    /// Tells it, if there is room.
+    pub fn tell(&self, sound: Sound) {
         if self.sounds.try_send(sound).is_err() {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
