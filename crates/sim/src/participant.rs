@@ -202,8 +202,8 @@ pub struct Packets {
     pub lost: u64,
 }
 
-/// Holes of more than [`GAP_MIN`] in the interviewer's speech: in the middle of it a packet came late, or packets are
-/// missing. A pause that the interviewer makes ends in silence that is sent, and is none.
+/// Holes of more than [`GAP_MIN`] in the interviewer's speech, beyond the first second of a connection: a packet came late,
+/// packets are missing, or nothing was sent in the middle of a word. Who means to stop sends silence first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
     /// How many.

@@ -56,12 +56,7 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "token")]
     pub(super) url: Option<String>,
     /// The token of its console.
-    #[arg(
-        long,
-        env = "COLLOQUY_CONSOLE_TOKEN",
-        hide_env_values = true,
-        requires = "url"
-    )]
+    #[arg(long, env = "COLLOQUY_CONSOLE_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
     /// The study on it.
     #[arg(long, value_name = "ID", default_value = STUDY)]

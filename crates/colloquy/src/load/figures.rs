@@ -137,14 +137,14 @@ pub(super) fn rows(tally: &Tally, watched: &Watched) -> Vec<Row> {
         ),
         row(
             "provider_latency_p50",
-            "of it the provider, p50",
+            "provider latency, p50",
             Unit::Ms,
             Side::NotSeen,
             quantile(model.as_ref(), 0.5),
         ),
         row(
             "provider_latency_p95",
-            "of it the provider, p95",
+            "provider latency, p95",
             Unit::Ms,
             Side::NotSeen,
             quantile(model.as_ref(), 0.95),

@@ -73,7 +73,7 @@ pub(super) fn facts(loaded: &Loaded) -> Vec<(&'static str, String)> {
     ];
     if let Some(share) = tally.audible_share {
         facts.push((
-            "interviewer audible",
+            "audio of the interviewer",
             format!("{:.0} % of the time", share * 100.0),
         ));
     }

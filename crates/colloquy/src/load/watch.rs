@@ -51,6 +51,15 @@ pub(super) struct Watched {
     pub(super) idle: Option<Used>,
 }
 
+/// What was seen.
+#[derive(Default)]
+struct Seen {
+    looks: Vec<Look>,
+    missed: u32,
+    /// The last page that was given.
+    last: Option<Scrape>,
+}
+
 /// Who looks.
 pub(super) struct Watch {
     api: Api,
@@ -58,7 +67,7 @@ pub(super) struct Watch {
     before: Scrape,
     idle: Option<Used>,
     stop: CancellationToken,
-    looking: JoinHandle<(Vec<Look>, u32)>,
+    looking: JoinHandle<Seen>,
 }
 
 impl Watch {
@@ -95,18 +104,17 @@ impl Watch {
         self.pid.and_then(|pid| machine::used(pid).ok())
     }
 
-    /// Looks for the last time.
+    /// Looks for the last time; what is no longer given is what was given last.
     pub(super) async fn finish(self) -> anyhow::Result<Watched> {
         self.stop.cancel();
-        let (looks, missed) = self
-            .looking
-            .await
-            .context("looking at the server panicked")?;
+        let seen = self.looking.await;
+        let seen = seen.context("looking at the server panicked")?;
+        let page = scrape(&self.api).await;
         Ok(Watched {
+            missed: seen.missed + u32::from(page.is_err()),
+            after: page.ok().or(seen.last).unwrap_or_default(),
             before: self.before,
-            after: scrape(&self.api).await?,
-            looks,
-            missed,
+            looks: seen.looks,
             idle: self.idle,
         })
     }
@@ -126,36 +134,40 @@ async fn look(
     board: Arc<Board>,
     every: Duration,
     stop: CancellationToken,
-) -> (Vec<Look>, u32) {
-    let (mut looks, mut missed) = (Vec::new(), 0);
+) -> Seen {
+    let mut seen = Seen::default();
     let began = Instant::now();
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             biased;
-            () = stop.cancelled() => return (looks, missed),
+            () = stop.cancelled() => return seen,
             _ = tick.tick() => {}
         }
         let used = pid.and_then(|pid| machine::used(pid).ok());
-        let at_s = began.elapsed().as_secs_f64();
-        let connected = board.counts().connected;
-        let page = tokio::select! {
-            biased;
-            () = stop.cancelled() => return (looks, missed),
-            page = scrape(&api) => page,
-        };
-        missed += u32::from(page.is_err());
-        let page = page.unwrap_or_default();
-        looks.push(Look {
-            at_s,
-            connected,
-            live: page.sum("colloquy_sessions_live"),
-            queue: page.sum("colloquy_enrichment_queue_segments"),
-            error_ratio: page.sum("colloquy_provider_error_ratio"),
+        let mut look = Look {
+            at_s: began.elapsed().as_secs_f64(),
+            connected: board.counts().connected,
             cpu_s: used.map(|used| used.cpu.as_secs_f64()),
             pss_mb: used.map(|used| megabytes(used.pss_kb)),
-        });
+            ..Look::default()
+        };
+        let page = tokio::select! {
+            biased;
+            () = stop.cancelled() => return seen,
+            page = scrape(&api) => page,
+        };
+        match page {
+            Ok(page) => {
+                look.live = page.sum("colloquy_sessions_live");
+                look.queue = page.sum("colloquy_enrichment_queue_segments");
+                look.error_ratio = page.sum("colloquy_provider_error_ratio");
+                seen.last = Some(page);
+            }
+            Err(_) => seen.missed += 1,
+        }
+        seen.looks.push(look);
     }
 }
 

@@ -4,4 +4,5 @@
 mod chaos;
 mod command;
 mod killed;
+mod load;
 mod tidy;

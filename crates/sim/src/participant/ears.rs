@@ -13,6 +13,10 @@ const AUDIBLE_RMS: f32 = 250.0;
 /// Size from which a packet counts as audible where nothing is decoded: silence takes 3 bytes, speech at 24 kbit/s 60.
 const AUDIBLE_BYTES: usize = 20;
 
+/// Size from which a packet surely holds speech: at the server's 32 kbit/s digital silence takes 32 to 48 bytes, and speech
+/// that can be heard 50 to 103.
+const SPEECH_BYTES: usize = 49;
+
 /// Speech that is kept until it is understood, in samples: 60 s. The oldest goes first.
 const KEPT_MAX: usize = 60 * RATE_HZ as usize;
 
@@ -45,9 +49,18 @@ pub(super) struct Ears {
     /// Sum of squares of audible audio.
     energy: f64,
     packets: Packets,
-    /// When the packet before arrived, if it was audible.
-    speaking: Option<Instant>,
+    /// The packet before: when it arrived, and what was in it.
+    before: Option<(Instant, Spoken)>,
     gaps: Gaps,
+}
+
+/// What a packet holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    Nothing,
+    /// Something, or silence from an encoder that is generous.
+    Faint,
+    Speech,
 }
 
 impl Ears {
@@ -68,7 +81,7 @@ impl Ears {
             heard: Duration::ZERO,
             energy: 0.0,
             packets: Packets::default(),
-            speaking: None,
+            before: None,
             gaps: Gaps::default(),
         })
     }
@@ -90,7 +103,9 @@ impl Ears {
         let pause = rtp_time.saturating_sub(due) as usize / 2;
         self.last = Some((seq, rtp_time));
         let is_audible = self.decode(missing, pause, payload);
-        self.mind_the_gap(missing, is_audible, at);
+        let pause_ms = pause as u64 * 1_000 / u64::from(RATE_HZ);
+        let spoken = self.spoken(is_audible, payload);
+        self.mind_the_gap(missing, Duration::from_millis(pause_ms), spoken, at);
         if is_audible {
             self.first.get_or_insert(at);
             self.since = Some((self.since.map_or(at, |(first, _)| first), at));
@@ -99,19 +114,37 @@ impl Ears {
         is_audible
     }
 
-    /// Between two audible packets nothing belongs: whatever stops speaking sends silence first.
-    fn mind_the_gap(&mut self, missing: u64, is_audible: bool, at: Instant) {
-        let before = std::mem::replace(&mut self.speaking, is_audible.then_some(at));
-        let (Some(before), true, Some(first)) = (before, is_audible, self.first) else {
+    /// What comes late or not at all leaves a hole, and so does whoever stops in the middle of a word: who means to stop
+    /// sends silence first.
+    fn mind_the_gap(&mut self, missing: u64, pause: Duration, packet: Spoken, at: Instant) {
+        let before = self.before.replace((at, packet));
+        let Some((before, spoken)) = before else {
             return;
+        };
+        let is_hole = match (spoken, packet) {
+            (Spoken::Nothing, _) | (_, Spoken::Nothing) => false,
+            (Spoken::Faint, _) => pause.is_zero(),
+            (Spoken::Speech, _) => true,
         };
         let late = at.saturating_duration_since(before).saturating_sub(PACE);
         let lost = PACE * u32::try_from(missing).unwrap_or(u32::MAX);
         let gap = late.max(lost);
-        if gap > GAP_MIN && at.saturating_duration_since(first) > SETTLED_AFTER {
+        let is_settled = self
+            .first
+            .is_some_and(|first| at.saturating_duration_since(first) > SETTLED_AFTER);
+        if is_hole && is_settled && gap > GAP_MIN {
             self.gaps.count += 1;
             let gap_ms = u32::try_from(gap.as_millis()).unwrap_or(u32::MAX);
             self.gaps.longest_ms = self.gaps.longest_ms.max(gap_ms);
+        }
+    }
+
+    /// What a packet holds, judged by its sound where that is known and by its size otherwise.
+    fn spoken(&self, is_audible: bool, payload: &[u8]) -> Spoken {
+        match (is_audible, &self.decoder) {
+            (false, _) => Spoken::Nothing,
+            (true, None) if payload.len() < SPEECH_BYTES => Spoken::Faint,
+            (true, _) => Spoken::Speech,
         }
     }
 
@@ -235,26 +268,40 @@ mod tests {
         assert_eq!((ears.since(), ears.first(), ears.rms()), (None, None, None));
     }
 
-    #[test]
-    fn a_hole_in_speech_is_a_gap_and_a_pause_that_ends_in_silence_is_none() {
+    /// Hears packets (seq, milliseconds of RTP time, milliseconds of arrival, bytes); how many holes there were.
+    fn holes(packets: &[(u64, u64, u64, usize)]) -> Gaps {
         let mut ears = Ears::new(Mode::Captions).unwrap();
-        let (speech, silence) = ([7; 60], media::opus::SILENCE);
         let begin = Instant::now();
-        let mut hear = |seq: u64, ms: u64, payload: &[u8]| {
-            ears.packet(seq, ms * 48, payload, begin + Duration::from_millis(ms));
-            ears.gaps().count
+        ears.packet(0, 0, &[7; 40], begin);
+        for (seq, time_ms, arrival_ms, bytes) in packets {
+            let at = begin + Duration::from_millis(*arrival_ms);
+            ears.packet(*seq, time_ms * 48, &vec![7; *bytes], at);
+        }
+        ears.gaps()
+    }
+
+    #[test]
+    fn what_comes_late_or_not_at_all_is_a_hole_if_it_is_longer_than_a_buffer() {
+        let after = |seq, time_ms, arrival_ms| {
+            holes(&[(1, 1_990, 1_990, 60), (seq, time_ms, arrival_ms, 40)]).count
         };
-        // Within the first second a hole is not counted.
-        assert_eq!(hear(0, 0, &speech), 0);
-        assert_eq!(hear(1, 500, &speech), 0);
-        assert_eq!(hear(2, 1_500, &silence), 0);
-        assert_eq!(hear(3, 2_000, &speech), 0);
-        // 60 ms late is hidden, 61 ms late is heard; so are four packets that are missing, and not three.
-        assert_eq!(hear(4, 2_080, &speech), 0);
-        assert_eq!(hear(5, 2_161, &speech), 1);
-        assert_eq!(hear(9, 2_200, &speech), 1);
-        assert_eq!(hear(14, 2_220, &speech), 2);
-        assert_eq!(ears.gaps().longest_ms, 80);
+        assert_eq!(after(2, 2_010, 2_070), 0);
+        assert_eq!(after(2, 2_010, 2_071), 1);
+        assert_eq!(after(5, 2_070, 2_070), 0);
+        assert_eq!(after(6, 2_090, 2_090), 1);
+        let late = holes(&[(1, 1_990, 1_990, 60), (2, 2_010, 2_200, 40)]);
+        assert_eq!(late.longest_ms, 190);
+    }
+
+    #[test]
+    fn a_stop_is_a_hole_only_in_the_middle_of_a_word() {
+        let stop = |bytes| holes(&[(1, 1_980, 1_980, bytes), (2, 4_000, 4_000, 40)]).count;
+        assert_eq!((stop(3), stop(40), stop(60)), (0, 0, 1));
+    }
+
+    #[test]
+    fn holes_are_not_counted_before_a_buffer_has_settled() {
+        assert_eq!(holes(&[(1, 20, 500, 60), (2, 40, 900, 60)]).count, 0);
     }
 
     #[test]

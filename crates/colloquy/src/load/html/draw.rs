@@ -27,15 +27,11 @@ pub(super) fn plots(loaded: &Loaded) -> Vec<Plot> {
             .collect(),
     };
     let sessions = vec![
-        line(
-            "participants connected",
-            |look| Some(f64::from(look.connected)),
-            "a",
-        ),
-        line("sessions of the server", |look| look.live, "b"),
+        line("participants", |look| Some(f64::from(look.connected)), "a"),
+        line("server", |look| look.live, "b"),
     ];
     let heard = Series {
-        name: "each answer, as a participant heard it",
+        name: "each answer",
         class: "a",
         kind: Kind::Dots,
         points: dots(&loaded.tally.heard),
