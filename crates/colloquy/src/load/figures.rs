@@ -219,7 +219,8 @@ fn provider_errors(watched: &Watched) -> Option<f64> {
     let growth = |name: &&str| watched.after.growth(&watched.before, name);
     let counted = PROVIDER_ERRORS.iter().find_map(growth);
     match counted.zip(growth(&PROVIDER_RESPONSES)) {
-        Some((errors, responses)) => Some(errors / responses.max(1.0)),
+        // A provider that is not reached at all errs without having answered.
+        Some((errors, responses)) => Some(errors / responses.max(errors).max(1.0)),
         None => watched.after.sum("colloquy_provider_error_ratio"),
     }
 }

@@ -192,13 +192,14 @@ async fn take_part(place: Place, person: Person, invitation: Invitation, tap: Op
     };
     let mut seat = Seat::default();
     board.seat(index, |mine| {
+        seat = *mine;
         mine.stage = Stage::Over;
         mine.has_failed = result.is_err();
-        seat = *mine;
     });
     Went {
         is_ended: seat.is_ended,
         is_befallen: seat.is_befallen,
+        is_away: seat.stage == Stage::Away,
         drops: seat.drops,
         session: invitation.id,
         person,

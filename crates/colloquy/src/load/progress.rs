@@ -36,8 +36,10 @@ impl Display {
         }
     }
 
-    /// Leaves the last line where it is.
-    pub(super) fn done(&self) {
+    /// Shows it for the last time, and leaves it there.
+    pub(super) fn done(&mut self, counts: Counts, stage: &str) {
+        self.printed = None;
+        self.show(counts, stage);
         if self.is_terminal {
             output::line("");
         }

@@ -194,8 +194,7 @@ impl Stage<'_> {
                 went.push(one.context("a participant panicked: this is a bug of colloquy load")?);
             }
         }
-        self.display.show(self.board.counts(), "over");
-        self.display.done();
+        self.display.done(self.board.counts(), "over");
         Ok(went)
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Went {
     pub(super) is_befallen: bool,
     /// Whether an operator ended its session.
     pub(super) is_ended: bool,
+    /// Whether it was looking for a way back at the end.
+    pub(super) is_away: bool,
     /// Connections that were lost, whoever wanted it.
     pub(super) drops: u32,
     /// What it heard, if it was one of the sample; none in it if it was never connected.
@@ -228,6 +230,11 @@ enum Ending {
 fn ending(went: &Went) -> Ending {
     let report = match &went.result {
         Ok(report) => report,
+        Err(ParticipantError::Stopped) if went.is_away => {
+            return Ending::Failed(
+                "lost its connection and had not found back when the load was over: the server or the way to it was gone".to_owned(),
+            );
+        }
         Err(error) => return Ending::Failed(cause(error)),
     };
     let is_silent = report.first_voice_ms.is_none() && report.duration_ms > SILENT_MAX_MS;
@@ -241,6 +248,7 @@ fn ending(went: &Went) -> Ending {
         }
         "complete" => Ending::Complete,
         "partial" if went.is_ended => Ending::Ended,
+        "technical" => Ending::Failed("ended as `technical`: the server or its provider failed; the journal of the session says how".to_owned()),
         other => Ending::Failed(format!("ended as `{other}`, which nobody had asked for")),
     }
 }

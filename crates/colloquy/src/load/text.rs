@@ -56,13 +56,7 @@ pub(super) fn facts(loaded: &Loaded) -> Vec<(&'static str, String)> {
         ),
         ("drops", drops(tally)),
         ("interruptions", interruptions(tally)),
-        (
-            "gaps over 60 ms in speech",
-            format!(
-                "{} in {} sessions, the longest {} ms, beyond the first second of a connection",
-                tally.gaps.count, tally.gaps.sessions, tally.gaps.longest_ms
-            ),
-        ),
+        ("gaps over 60 ms in speech", gaps(tally)),
         (
             "packets to participants",
             format!(
@@ -139,11 +133,25 @@ fn drops(tally: &Tally) -> String {
 
 fn interruptions(tally: &Tally) -> String {
     let all = &tally.interruptions_ms;
+    if all.is_empty() {
+        return "none".to_owned();
+    }
     format!(
         "{}, the interviewer was quiet after p50 {}, p95 {}",
         all.len(),
         ms(percentile(all, 50)),
         ms(percentile(all, 95))
+    )
+}
+
+fn gaps(tally: &Tally) -> String {
+    let gaps = tally.gaps;
+    if gaps.count == 0 {
+        return "none was heard beyond the first second of a connection".to_owned();
+    }
+    format!(
+        "{} in {} sessions, the longest {} ms, beyond the first second of a connection",
+        gaps.count, gaps.sessions, gaps.longest_ms
     )
 }
 

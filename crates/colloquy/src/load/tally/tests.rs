@@ -24,6 +24,7 @@ fn went(session: &str, result: Result<ParticipantReport, ParticipantError>) -> W
         result,
         is_befallen: false,
         is_ended: true,
+        is_away: false,
         drops: 0,
         wave: None,
     }
@@ -89,6 +90,19 @@ fn who_never_heard_anything_failed_whatever_the_outcome() {
     let all = [deaf, short, unconnected].map(|report| went("a", Ok(report)));
     let tally = tally(&all, Instant::now());
     assert_eq!((tally.failed, tally.complete), (2, 1));
+}
+
+#[test]
+fn who_was_stopped_on_the_way_back_lost_the_server_and_not_the_closing_statement() {
+    let mut one = went("a", Err(ParticipantError::Stopped));
+    let cause = |went: &Went| {
+        tally(std::slice::from_ref(went), Instant::now()).failures[0]
+            .cause
+            .clone()
+    };
+    assert!(cause(&one).contains("closing statement"));
+    one.is_away = true;
+    assert!(cause(&one).contains("had not found back"));
 }
 
 #[test]
