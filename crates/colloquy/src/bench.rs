@@ -9,7 +9,7 @@ mod figure;
 mod first_voice;
 mod latency;
 mod load;
-mod machine;
+pub(crate) mod machine;
 mod mark;
 mod programs;
 mod recovery;

@@ -7,6 +7,7 @@ mod demo;
 mod enrich;
 mod export;
 mod house;
+mod load;
 mod output;
 mod participant;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure latency, cost per session and throughput, and write the figures as JSON.
     Bench(bench::Arguments),
+    /// Send many synthetic participants at once, and compare what they heard with what the server exports.
+    Load(load::Arguments),
     /// Write an interview, or all of a study, as files that other programs read.
     Export(export::Arguments),
     /// Measure how coding in batches does.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Voices(arguments) => voices::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Load(arguments) => load::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Enrich(arguments) => enrich::run(&arguments),
         Command::Synth(arguments) => synth::run(&arguments),

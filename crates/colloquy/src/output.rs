@@ -21,3 +21,12 @@ pub(crate) fn wrong(text: impl Display) {
 pub(crate) fn problem(error: &anyhow::Error) {
     wrong(format!("colloquy: {error:#}"));
 }
+
+/// A line that takes the place of the one before, on a terminal.
+#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+pub(crate) fn over(text: impl Display) {
+    use std::io::Write as _;
+    print!("\r\x1b[2K{text}");
+    // Who closed our output reads no more of it.
+    let _ = std::io::stdout().flush();
+}

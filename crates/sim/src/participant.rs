@@ -8,15 +8,17 @@ mod call;
 mod ears;
 mod mind;
 mod mouth;
+mod tap;
 mod trouble;
 mod turn;
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use self::tap::{Sound, Tap, Tapped};
 pub use self::trouble::{Moment, Return, Rung, Tab, Trouble, Way};
 use crate::corpus::Corpus;
 use crate::recognise::Recogniser;
@@ -25,6 +27,12 @@ use call::{Call, State};
 
 /// How long a page tries to come back: as long as the server waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The outcome of an interview that its participant left for good.
+pub const LEFT: &str = "left";
+
+/// Holes up to this are what a browser's buffer hides.
+pub const GAP_MIN: Duration = Duration::from_millis(60);
 
 /// Who joins, where and how.
 #[derive(Clone, Debug)]
@@ -118,6 +126,8 @@ pub struct ParticipantReport {
     pub first_voice_ms: Option<u32>,
     /// From the end of each own answer to the next audible interviewer audio.
     pub response_latencies_ms: Vec<u32>,
+    /// When each of these was heard.
+    pub responses_at: Vec<Instant>,
     /// From each own interruption to the last audible interviewer audio.
     pub interruptions_ms: Vec<u32>,
     /// Own answers into which the interviewer spoke.
@@ -142,9 +152,11 @@ pub struct ParticipantReport {
     pub duration_ms: u64,
     /// Interviewer audio packets that arrived, and that are missing between them.
     pub packets: Packets,
+    /// Holes in the interviewer's speech.
+    pub gaps: Gaps,
     /// Troubles, and how they ended.
     pub returns: Vec<Return>,
-    /// Why the interview ended.
+    /// Why the interview ended; [`LEFT`] if this participant left it.
     pub outcome: String,
     /// What the participant got at the end.
     pub completion: Option<Completion>,
@@ -188,6 +200,16 @@ pub struct Packets {
     pub received: u64,
     /// That were sent before one that arrived, and did not.
     pub lost: u64,
+}
+
+/// Holes of more than [`GAP_MIN`] in the interviewer's speech, beyond the first second of a connection: a packet came late,
+/// packets are missing, or nothing was sent in the middle of a word. Who means to stop sends silence first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many.
+    pub count: u64,
+    /// The longest.
+    pub longest_ms: u32,
 }
 
 /// What a participant gets at the end.
@@ -271,8 +293,23 @@ pub async fn run_troubled(
     stop: CancellationToken,
     progress: impl Fn(Progress) + Send + Sync,
 ) -> Result<ParticipantReport, ParticipantError> {
+    run_tapped(config, troubles, None, stop, progress).await
+}
+
+/// The same, and somebody listens to the line.
+///
+/// # Errors
+/// Fails if the interview could not be joined, did not end by itself within the deadline, or if there was no way back
+/// into it.
+pub async fn run_tapped(
+    config: ParticipantConfig,
+    troubles: mpsc::Receiver<Trouble>,
+    tap: Option<Tap>,
+    stop: CancellationToken,
+    progress: impl Fn(Progress) + Send + Sync,
+) -> Result<ParticipantReport, ParticipantError> {
     let api = Api::new(&config.link)?;
-    let interview = interview(&config, &api, troubles, &stop, &progress);
+    let interview = interview(&config, &api, troubles, tap, &stop, &progress);
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(ParticipantError::Stopped),
@@ -286,6 +323,7 @@ async fn interview(
     config: &ParticipantConfig,
     api: &Api,
     troubles: mpsc::Receiver<Trouble>,
+    tap: Option<Tap>,
     stop: &CancellationToken,
     progress: &(impl Fn(Progress) + Send + Sync),
 ) -> Result<ParticipantReport, ParticipantError> {
@@ -318,9 +356,11 @@ async fn interview(
     progress(Progress::Consented {
         title: participation.study.title,
     });
-    let mut call = Call::join(config, api, &language, troubles).await?;
+    let mut call = Call::join(config, api, &language, troubles, tap).await?;
     let result = talk(&mut call, config, progress).await;
-    call.hang_up().await;
+    if !matches!(result, Ok(State::Left)) {
+        call.hang_up().await;
+    }
     result?;
     let mut report = call.finish();
     if report.outcome.is_empty() {
@@ -335,19 +375,19 @@ async fn interview(
     Ok(report)
 }
 
-/// Talks until the interview is over, across drops.
+/// Talks until the interview is over, across drops. Returns how it stands then.
 async fn talk(
     call: &mut Call<'_>,
     config: &ParticipantConfig,
     progress: &(impl Fn(Progress) + Send + Sync),
-) -> Result<(), ParticipantError> {
+) -> Result<State, ParticipantError> {
     loop {
-        let is_lost = call.take_part(progress).await? == State::Lost;
-        if !is_lost || config.patience.is_zero() {
-            return Ok(());
+        let state = call.take_part(progress).await?;
+        if state != State::Lost || config.patience.is_zero() {
+            return Ok(state);
         }
         if call.come_back(progress).await? == State::Ended {
-            return Ok(());
+            return Ok(State::Ended);
         }
     }
 }

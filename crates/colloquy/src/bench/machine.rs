@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 const TICKS_PER_S: u64 = 100;
 
 /// Profile, cores and load.
-pub(super) fn describe() -> String {
+pub(crate) fn describe() -> String {
     let profile = if cfg!(debug_assertions) {
         "development build (figures mean little)"
     } else {
@@ -19,24 +19,24 @@ pub(super) fn describe() -> String {
 }
 
 /// Of the last minute.
-pub(super) fn load_average() -> String {
+pub(crate) fn load_average() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').next().unwrap_or("unknown").to_owned()
 }
 
 /// What a process has used until now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Used {
+pub(crate) struct Used {
     /// User and system time of all its threads.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Proportional set size.
-    pub(super) pss_kb: u64,
+    pub(crate) pss_kb: u64,
     /// Resident set size.
-    pub(super) rss_kb: u64,
+    pub(crate) rss_kb: u64,
 }
 
 /// Reads it.
-pub(super) fn used(pid: u32) -> anyhow::Result<Used> {
+pub(crate) fn used(pid: u32) -> anyhow::Result<Used> {
     let stat = read(pid, "stat")?;
     let maps = read(pid, "smaps_rollup")?;
     let field = |name| {

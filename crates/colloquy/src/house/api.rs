@@ -188,6 +188,11 @@ async fn good(request: RequestBuilder) -> anyhow::Result<Response> {
 pub(crate) struct Metrics(String);
 
 impl Metrics {
+    /// As the server wrote it.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// The bound of the bucket in which the percentile lies, in milliseconds, and the number of samples since `before`.
     pub(crate) fn percentile_ms(
         &self,

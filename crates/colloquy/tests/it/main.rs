@@ -5,4 +5,5 @@ mod chaos;
 mod command;
 mod deploy;
 mod killed;
+mod load;
 mod tidy;

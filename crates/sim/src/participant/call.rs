@@ -15,6 +15,7 @@ use super::api::Api;
 use super::ears::Ears;
 use super::mind::{Choice, Line, Look, Mind};
 use super::mouth::{Mouth, Spoke};
+use super::tap::{Sound, Tap};
 use super::trouble::{Moment, Return, Rung, Tab, Trouble};
 use super::turn::Turn;
 use super::{
@@ -36,6 +37,7 @@ pub(super) struct Call<'a> {
     /// What the next offer shows.
     grant: Option<String>,
     troubles: mpsc::Receiver<Trouble>,
+    tap: Option<Tap>,
     /// A trouble from which nothing was heard yet: when the network works again, and how the way back was found.
     away: Option<(Instant, Rung)>,
     moves: Moves,
@@ -83,6 +85,8 @@ pub(super) enum State {
     Ended,
     /// The connection is gone.
     Lost,
+    /// The participant went away for good.
+    Left,
 }
 
 impl<'a> Call<'a> {
@@ -92,6 +96,7 @@ impl<'a> Call<'a> {
         api: &'a Api,
         language: &str,
         troubles: mpsc::Receiver<Trouble>,
+        tap: Option<Tap>,
     ) -> Result<Call<'a>, ParticipantError> {
         let (connection, grant) = Connection::open(config, api, None).await?;
         let mut rng = fastrand::Rng::with_seed(config.seed);
@@ -101,6 +106,7 @@ impl<'a> Call<'a> {
             connection,
             grant,
             troubles,
+            tap,
             away: None,
             moves: Moves::No,
             unreachable_until: None,
@@ -287,13 +293,22 @@ impl<'a> Call<'a> {
         self.ears.forget();
         self.page.answered();
         self.mind.said(choice.answer);
+        self.tell(|| Sound::Speaks { at: now });
         self.mouth.say(choice.answer);
         self.report.questions.push(choice.asked);
         self.report.answers.push(choice.answer.id.clone());
     }
 
+    /// Tells who listens, if anybody does.
+    fn tell(&self, sound: impl FnOnce() -> Sound) {
+        if let Some(tap) = &self.tap {
+            tap.tell(sound());
+        }
+    }
+
     /// An own answer is over.
     fn said(&mut self, at: Instant) {
+        self.tell(|| Sound::Spoke { at });
         if let Some((since, until)) = self.interruption.take() {
             self.report.interruptions_ms.push(ms(until - since));
         }
@@ -330,6 +345,7 @@ impl<'a> Call<'a> {
             && let Some(latency) = at.checked_duration_since(answered)
         {
             self.report.response_latencies_ms.push(ms(latency));
+            self.report.responses_at.push(at);
         }
         self.turn.yield_floor();
     }
@@ -346,9 +362,11 @@ impl<'a> Call<'a> {
                     self.connection.came_up(now);
                     self.began.get_or_insert(now);
                     self.mouth.open(now);
+                    self.tell(|| Sound::Up { at: now });
                     progress(Progress::Connected);
                 }
-                PeerOutput::Lost => self.state = State::Lost,
+                PeerOutput::Lost if self.state == State::Open => self.state = State::Lost,
+                PeerOutput::Lost => {}
                 PeerOutput::Audio {
                     seq,
                     rtp_time,
@@ -358,6 +376,11 @@ impl<'a> Call<'a> {
                     if self.ears.packet(seq, rtp_time, &payload, at) {
                         self.hear(at, progress);
                     }
+                    self.tell(|| Sound::Packet {
+                        at,
+                        seq,
+                        opus: payload,
+                    });
                 }
                 PeerOutput::Text(text) => self.read(&text, progress),
             }
@@ -402,6 +425,9 @@ impl<'a> Call<'a> {
         let packets = self.ears.packets();
         report.packets.received += packets.received;
         report.packets.lost += packets.lost;
+        let gaps = self.ears.gaps();
+        report.gaps.count += gaps.count;
+        report.gaps.longest_ms = report.gaps.longest_ms.max(gaps.longest_ms);
     }
 
     /// What it was like.

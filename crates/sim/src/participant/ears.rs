@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use media::opus::Decoder;
 
-use super::{Ears as Mode, Packets, ParticipantError};
+use super::{Ears as Mode, GAP_MIN, Gaps, Packets, ParticipantError};
 use crate::corpus::RATE_HZ;
 
 /// Loudness from which 20 ms count as audible: -42 dBFS. Speech lies 20 dB over it.
@@ -13,14 +13,24 @@ const AUDIBLE_RMS: f32 = 250.0;
 /// Size from which a packet counts as audible where nothing is decoded: silence takes 3 bytes, speech at 24 kbit/s 60.
 const AUDIBLE_BYTES: usize = 20;
 
+/// Size from which a packet surely holds speech: at the server's 32 kbit/s digital silence takes 32 to 48 bytes, and speech
+/// that can be heard 50 to 103.
+const SPEECH_BYTES: usize = 49;
+
 /// Speech that is kept until it is understood, in samples: 60 s. The oldest goes first.
 const KEPT_MAX: usize = 60 * RATE_HZ as usize;
 
 /// Samples of a packet of 20 ms.
 const FRAME: usize = RATE_HZ as usize / 50;
 
+/// From one packet to the next.
+const PACE: Duration = Duration::from_millis(20);
+
 /// Lost packets that are made up for; after more there is silence.
 const CONCEALED_MAX: u64 = 10;
+
+/// Holes are not counted so soon after the first sound of a connection: a browser's buffer has not settled either.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// A pause in the packets is kept as silence up to this long, in samples: 1 s.
 const PAUSE_MAX: usize = RATE_HZ as usize;
@@ -39,6 +49,18 @@ pub(super) struct Ears {
     /// Sum of squares of audible audio.
     energy: f64,
     packets: Packets,
+    /// The packet before: when it arrived, and what was in it.
+    before: Option<(Instant, Spoken)>,
+    gaps: Gaps,
+}
+
+/// What a packet holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    Nothing,
+    /// Something, or silence from an encoder that is generous.
+    Faint,
+    Speech,
 }
 
 impl Ears {
@@ -59,6 +81,8 @@ impl Ears {
             heard: Duration::ZERO,
             energy: 0.0,
             packets: Packets::default(),
+            before: None,
+            gaps: Gaps::default(),
         })
     }
 
@@ -79,12 +103,49 @@ impl Ears {
         let pause = rtp_time.saturating_sub(due) as usize / 2;
         self.last = Some((seq, rtp_time));
         let is_audible = self.decode(missing, pause, payload);
+        let pause_ms = pause as u64 * 1_000 / u64::from(RATE_HZ);
+        let spoken = self.spoken(is_audible, payload);
+        self.mind_the_gap(missing, Duration::from_millis(pause_ms), spoken, at);
         if is_audible {
             self.first.get_or_insert(at);
             self.since = Some((self.since.map_or(at, |(first, _)| first), at));
             self.heard += Duration::from_millis(20);
         }
         is_audible
+    }
+
+    /// What comes late or not at all leaves a hole, and so does whoever stops in the middle of a word: who means to stop
+    /// sends silence first.
+    fn mind_the_gap(&mut self, missing: u64, pause: Duration, packet: Spoken, at: Instant) {
+        let before = self.before.replace((at, packet));
+        let Some((before, spoken)) = before else {
+            return;
+        };
+        let is_hole = match (spoken, packet) {
+            (Spoken::Nothing, _) | (_, Spoken::Nothing) => false,
+            (Spoken::Faint, _) => pause.is_zero(),
+            (Spoken::Speech, _) => true,
+        };
+        let late = at.saturating_duration_since(before).saturating_sub(PACE);
+        let lost = PACE * u32::try_from(missing).unwrap_or(u32::MAX);
+        let gap = late.max(lost);
+        let is_settled = self
+            .first
+            .is_some_and(|first| at.saturating_duration_since(first) > SETTLED_AFTER);
+        if is_hole && is_settled && gap > GAP_MIN {
+            self.gaps.count += 1;
+            let gap_ms = u32::try_from(gap.as_millis()).unwrap_or(u32::MAX);
+            self.gaps.longest_ms = self.gaps.longest_ms.max(gap_ms);
+        }
+    }
+
+    /// What a packet holds, judged by its sound where that is known and by its size otherwise.
+    fn spoken(&self, is_audible: bool, payload: &[u8]) -> Spoken {
+        match (is_audible, &self.decoder) {
+            (false, _) => Spoken::Nothing,
+            (true, None) if payload.len() < SPEECH_BYTES => Spoken::Faint,
+            (true, _) => Spoken::Speech,
+        }
     }
 
     fn decode(&mut self, missing: u64, pause: usize, payload: &[u8]) -> bool {
@@ -147,6 +208,10 @@ impl Ears {
     pub(super) fn packets(&self) -> Packets {
         self.packets
     }
+
+    pub(super) fn gaps(&self) -> Gaps {
+        self.gaps
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +266,42 @@ mod tests {
         );
         assert_eq!(ears.kept().len(), 2 * FRAME + 12_000);
         assert_eq!((ears.since(), ears.first(), ears.rms()), (None, None, None));
+    }
+
+    /// Hears packets (seq, milliseconds of RTP time, milliseconds of arrival, bytes); how many holes there were.
+    fn holes(packets: &[(u64, u64, u64, usize)]) -> Gaps {
+        let mut ears = Ears::new(Mode::Captions).unwrap();
+        let begin = Instant::now();
+        ears.packet(0, 0, &[7; 40], begin);
+        for (seq, time_ms, arrival_ms, bytes) in packets {
+            let at = begin + Duration::from_millis(*arrival_ms);
+            ears.packet(*seq, time_ms * 48, &vec![7; *bytes], at);
+        }
+        ears.gaps()
+    }
+
+    #[test]
+    fn what_comes_late_or_not_at_all_is_a_hole_if_it_is_longer_than_a_buffer() {
+        let after = |seq, time_ms, arrival_ms| {
+            holes(&[(1, 1_990, 1_990, 60), (seq, time_ms, arrival_ms, 40)]).count
+        };
+        assert_eq!(after(2, 2_010, 2_070), 0);
+        assert_eq!(after(2, 2_010, 2_071), 1);
+        assert_eq!(after(5, 2_070, 2_070), 0);
+        assert_eq!(after(6, 2_090, 2_090), 1);
+        let late = holes(&[(1, 1_990, 1_990, 60), (2, 2_010, 2_200, 40)]);
+        assert_eq!(late.longest_ms, 190);
+    }
+
+    #[test]
+    fn a_stop_is_a_hole_only_in_the_middle_of_a_word() {
+        let stop = |bytes| holes(&[(1, 1_980, 1_980, bytes), (2, 4_000, 4_000, 40)]).count;
+        assert_eq!((stop(3), stop(40), stop(60)), (0, 0, 1));
+    }
+
+    #[test]
+    fn holes_are_not_counted_before_a_buffer_has_settled() {
+        assert_eq!(holes(&[(1, 20, 500, 60), (2, 40, 900, 60)]).count, 0);
     }
 
     #[test]

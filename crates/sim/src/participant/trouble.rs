@@ -25,6 +25,8 @@ pub enum Trouble {
         /// When.
         at: Moment,
     },
+    /// The tab is closed and nobody comes back. Nobody says goodbye either.
+    Left,
 }
 
 /// When something happens.

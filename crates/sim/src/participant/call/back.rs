@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Health};
 use super::{Call, Ears, Moment, Mouth, Rung, State, Tab, Trouble, Turn};
-use crate::participant::{ParticipantError, Progress};
+use crate::participant::{LEFT, ParticipantError, Progress};
 
 /// From the first failed attempt to the second; doubled up to the longest.
 const WAIT_FIRST: Duration = Duration::from_millis(500);
@@ -39,6 +39,11 @@ impl Call<'_> {
                 Ok(Health::Good)
             }
             Trouble::Moved { .. } => self.move_away(now).await,
+            Trouble::Left => {
+                self.report.outcome = LEFT.to_owned();
+                self.state = State::Left;
+                Ok(Health::Good)
+            }
             Trouble::Gone { span, page } => {
                 if page == Tab::Fresh {
                     self.grant = None;

@@ -1,0 +1,291 @@
+//! The six numbers, as the participants saw them and as the server exported them, and what its process took. Pure.
+
+use serde::Serialize;
+
+use super::server::Histogram;
+use super::tally::{Tally, percentile};
+use super::watch::{Look, Watched, megabytes};
+use crate::bench::machine::Used;
+
+/// Names of metrics; where there are two, the second is what older servers call it.
+const FIRST_VOICE: &[&str] = &["colloquy_first_voice_seconds"];
+const HEARD_LATENCY: &[&str] = &[
+    "colloquy_heard_latency_seconds",
+    "colloquy_response_latency_seconds",
+];
+const PROVIDER_LATENCY: &[&str] = &["colloquy_provider_latency_seconds"];
+const PROVIDER_ERRORS: &[&str] = &[
+    "colloquy_provider_errors_total",
+    "colloquy_provider_faults_total",
+];
+const PROVIDER_RESPONSES: &str = "colloquy_provider_responses_total";
+const SESSION_COST: &str = "colloquy_session_cost_usd";
+const ENDED_COST: &str = "colloquy_ended_cost_usd_total";
+const ENDED: &str = "colloquy_sessions_ended_total";
+const DROPPED: &str = "colloquy_dropped_total";
+
+/// A number from both sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Row {
+    pub(super) key: &'static str,
+    pub(super) name: &'static str,
+    pub(super) unit: Unit,
+    pub(super) participants: Side,
+    pub(super) server: Side,
+}
+
+/// What one side says about a number.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Side {
+    Value(f64),
+    /// Participants cannot see it.
+    NotSeen,
+    /// Nobody measured one, though it is exported.
+    NoSamples,
+    /// This server does not export it.
+    NotExported,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unit {
+    Count,
+    Ms,
+    /// Printed in percent.
+    Share,
+    Usd,
+}
+
+/// What the server's process took while the interviews were held.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Process {
+    /// Sessions in the mean of that time.
+    pub(super) sessions: f64,
+    pub(super) seconds: f64,
+    pub(super) cpu_cores: f64,
+    pub(super) cpu_cores_per_session: f64,
+    pub(super) pss_idle_mb: f64,
+    pub(super) pss_mb: f64,
+    pub(super) pss_mb_per_session: f64,
+}
+
+/// Distributions as the server exported them: upper bounds in seconds, and the share at or below each.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Exported {
+    pub(super) first_voice: Vec<(f64, f64)>,
+    pub(super) heard_latency: Vec<(f64, f64)>,
+    /// What was dropped by the server, by kind.
+    pub(super) dropped: Vec<(String, f64)>,
+}
+
+/// The numbers.
+pub(super) fn rows(tally: &Tally, watched: &Watched) -> Vec<Row> {
+    let row = |key, name, unit, participants, server| Row {
+        key,
+        name,
+        unit,
+        participants,
+        server,
+    };
+    let peak = |of: fn(&Look) -> Option<f64>| watched.looks.iter().filter_map(of).reduce(f64::max);
+    let connected = peak(|look| Some(f64::from(look.connected)));
+    let first = histogram(watched, FIRST_VOICE);
+    let heard = histogram(watched, HEARD_LATENCY);
+    let model = histogram(watched, PROVIDER_LATENCY);
+    let latencies = tally.latencies_ms();
+    let sessions = u32::try_from(tally.sessions).unwrap_or(u32::MAX);
+    let failed =
+        f64::from(u32::try_from(tally.failed).unwrap_or(u32::MAX)) / f64::from(sessions.max(1));
+    let queue_end = watched.after.sum("colloquy_enrichment_queue_segments");
+    let queue_peak = peak(|look| look.queue);
+    vec![
+        row(
+            "sessions_peak",
+            "concurrent sessions, peak",
+            Unit::Count,
+            seen(connected),
+            exported(peak(|look| look.live)),
+        ),
+        row(
+            "first_voice_p50",
+            "first voice, p50",
+            Unit::Ms,
+            rank(&tally.first_voice_ms, 50),
+            quantile(first.as_ref(), 0.5),
+        ),
+        row(
+            "first_voice_p95",
+            "first voice, p95",
+            Unit::Ms,
+            rank(&tally.first_voice_ms, 95),
+            quantile(first.as_ref(), 0.95),
+        ),
+        row(
+            "heard_latency_p50",
+            "heard latency, p50",
+            Unit::Ms,
+            rank(&latencies, 50),
+            quantile(heard.as_ref(), 0.5),
+        ),
+        row(
+            "heard_latency_p95",
+            "heard latency, p95",
+            Unit::Ms,
+            rank(&latencies, 95),
+            quantile(heard.as_ref(), 0.95),
+        ),
+        row(
+            "provider_latency_p50",
+            "provider latency, p50",
+            Unit::Ms,
+            Side::NotSeen,
+            quantile(model.as_ref(), 0.5),
+        ),
+        row(
+            "provider_latency_p95",
+            "provider latency, p95",
+            Unit::Ms,
+            Side::NotSeen,
+            quantile(model.as_ref(), 0.95),
+        ),
+        row(
+            "provider_errors",
+            "provider errors",
+            Unit::Share,
+            Side::NotSeen,
+            exported(provider_errors(watched)),
+        ),
+        row(
+            "sessions_failed",
+            "sessions that failed",
+            Unit::Share,
+            Side::Value(failed),
+            Side::NotSeen,
+        ),
+        row(
+            "enrichment_queue_peak",
+            "enrichment queue, peak",
+            Unit::Count,
+            Side::NotSeen,
+            exported(queue_peak),
+        ),
+        row(
+            "enrichment_queue_end",
+            "enrichment queue, end",
+            Unit::Count,
+            Side::NotSeen,
+            exported(queue_end),
+        ),
+        row(
+            "cost_per_session",
+            "cost per session",
+            Unit::Usd,
+            seen(tally.cost_usd),
+            cost(watched),
+        ),
+    ]
+}
+
+fn seen(value: Option<f64>) -> Side {
+    value.map_or(Side::NoSamples, Side::Value)
+}
+
+fn exported(value: Option<f64>) -> Side {
+    value.map_or(Side::NotExported, Side::Value)
+}
+
+fn rank(sorted_ms: &[u32], percent: usize) -> Side {
+    seen(percentile(sorted_ms, percent).map(f64::from))
+}
+
+fn quantile(histogram: Option<&Histogram>, part: f64) -> Side {
+    let Some(histogram) = histogram else {
+        return Side::NotExported;
+    };
+    seen(histogram.quantile(part).map(|seconds| seconds * 1_000.0))
+}
+
+/// The first of these that is exported.
+fn histogram(watched: &Watched, names: &[&str]) -> Option<Histogram> {
+    let mut found = names
+        .iter()
+        .map(|name| watched.after.histogram(&watched.before, name));
+    found.find_map(|histogram| histogram)
+}
+
+/// Counted by us where both counters are there; otherwise what the server says of its last minutes.
+fn provider_errors(watched: &Watched) -> Option<f64> {
+    let growth = |name: &&str| watched.after.growth(&watched.before, name);
+    let counted = PROVIDER_ERRORS.iter().find_map(growth);
+    match counted.zip(growth(&PROVIDER_RESPONSES)) {
+        // A provider that is not reached at all errs without having answered.
+        Some((errors, responses)) => Some(errors / responses.max(errors).max(1.0)),
+        None => watched.after.sum("colloquy_provider_error_ratio"),
+    }
+}
+
+/// Of the sessions that ended meanwhile: a histogram of costs, or two counters, or a gauge.
+fn cost(watched: &Watched) -> Side {
+    let growth = |name: &str| watched.after.growth(&watched.before, name);
+    let part = |sum: Option<f64>, count: Option<f64>| {
+        let (sum, count) = sum.zip(count)?;
+        Some(if count > 0.0 {
+            Side::Value(sum / count)
+        } else {
+            Side::NoSamples
+        })
+    };
+    let of_histogram = part(
+        growth(&format!("{SESSION_COST}_sum")),
+        growth(&format!("{SESSION_COST}_count")),
+    );
+    of_histogram
+        .or_else(|| part(growth(ENDED_COST), growth(ENDED)))
+        .unwrap_or_else(|| exported(watched.after.sum(SESSION_COST)))
+}
+
+/// What plots of the server's side need.
+pub(super) fn distributions(watched: &Watched) -> Exported {
+    let parts = |names| {
+        histogram(watched, names)
+            .map(|one| one.parts())
+            .unwrap_or_default()
+    };
+    Exported {
+        first_voice: parts(FIRST_VOICE),
+        heard_latency: parts(HEARD_LATENCY),
+        dropped: watched.after.growth_by(&watched.before, DROPPED, "kind"),
+    }
+}
+
+/// What the process took between two readings; sessions are those that the looks in between saw. None without sessions.
+pub(super) fn process(watched: &Watched, from: (f64, Used), until: (f64, Used)) -> Option<Process> {
+    let seconds = until.0 - from.0;
+    let within = watched
+        .looks
+        .iter()
+        .filter(|look| look.at_s >= from.0 && look.at_s <= until.0);
+    let counts: Vec<f64> = within
+        .map(|look| look.live.unwrap_or_else(|| f64::from(look.connected)))
+        .collect();
+    let sessions = counts.iter().sum::<f64>() / f64::from(u32::try_from(counts.len()).ok()?);
+    if !(sessions > 0.0 && seconds > 0.0) {
+        return None;
+    }
+    let idle = watched.idle?;
+    let cpu = until.1.cpu.saturating_sub(from.1.cpu).as_secs_f64() / seconds;
+    let grown = megabytes(until.1.pss_kb.saturating_sub(idle.pss_kb));
+    Some(Process {
+        sessions,
+        seconds,
+        cpu_cores: cpu,
+        cpu_cores_per_session: cpu / sessions,
+        pss_idle_mb: megabytes(idle.pss_kb),
+        pss_mb: megabytes(until.1.pss_kb),
+        pss_mb_per_session: grown / sessions,
+    })
+}
+
+#[cfg(test)]
+mod tests;

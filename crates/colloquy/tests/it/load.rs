@@ -1,0 +1,92 @@
+//! A small run of `colloquy load`, so that the large one does not rot.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn load(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_colloquy"));
+    command.arg("load").args(arguments).output().unwrap()
+}
+
+/// Participants and server, of one of the numbers.
+fn number<'r>(result: &'r Value, key: &str) -> (&'r Value, &'r Value) {
+    let rows = result["numbers"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["key"] == key).unwrap();
+    (&row["participants"]["value"], &row["server"]["value"])
+}
+
+#[test]
+fn two_participants_are_held_and_the_report_needs_nothing_else_to_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (json, html, waves) = (path("load.json"), path("load.html"), path("waves"));
+    let output = load(&[
+        "--sessions",
+        "2",
+        "--ramp",
+        "1s",
+        "--duration",
+        "8s",
+        "--sample",
+        "2",
+        "--waves",
+        &waves,
+        "--json",
+        &json,
+        "--html",
+        &html,
+    ]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    assert!(said.contains("no session failed"), "{said}");
+    assert!(said.contains("joined 2/2"), "{said}");
+
+    let result: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(result["tally"]["failed"], 0, "{result:#}");
+    assert_eq!(result["tally"]["ended"], 2, "{result:#}");
+    let (participants, server) = number(&result, "sessions_peak");
+    assert_eq!(
+        (participants.as_f64(), server.as_f64()),
+        (Some(2.0), Some(2.0))
+    );
+    let (participants, server) = number(&result, "first_voice_p95");
+    assert!(participants.is_f64() && server.is_f64(), "{result:#}");
+    assert!(result["process"]["cpu_cores_per_session"].as_f64().unwrap() > 0.0);
+    assert_eq!(result["people"].as_array().unwrap().len(), 2);
+    for wave in result["waves"].as_array().unwrap() {
+        assert!(wave["waveform"]["first_voice_ms"].is_u64(), "{wave:#}");
+        assert!(
+            fs::read(wave["file"].as_str().unwrap())
+                .unwrap()
+                .starts_with(b"RIFF")
+        );
+    }
+
+    let page = fs::read_to_string(html).unwrap();
+    assert!(
+        page.contains("No session failed") && page.contains("<svg"),
+        "{page}"
+    );
+    for outside in ["http", "<script", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn a_load_without_a_server_says_so_and_fails() {
+    let output = load(&[
+        "--url",
+        "http://127.0.0.1:1",
+        "--token",
+        "a-token-of-a-test",
+    ]);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complained}");
+    assert!(
+        complained.contains("nobody could be invited") && complained.contains("check --url"),
+        "{complained}"
+    );
+}
