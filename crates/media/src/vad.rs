@@ -22,6 +22,10 @@ const START_FRAMES: u64 = 4;
 /// Frames without speech that make an end: 320 ms. Shorter pauses are within sentences.
 const END_FRAMES: u64 = 20;
 
+/// A frame of speech is voiced if it is no more than 34 dB below the loudest one: the network remembers, and goes on hearing speech
+/// for some 70 ms after the last sound of it (measured with the corpus), which would make every answer seem faster than it was.
+const VOICED: f32 = 0.02;
+
 /// An edge of speech, in samples at 24 kHz since the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
@@ -44,7 +48,12 @@ pub struct Vad {
 /// Speech that goes on. Frames are counted from the beginning.
 #[derive(Clone, Copy, Debug)]
 struct Speech {
+    /// The last that the network took for speech.
     last_frame: u64,
+    /// The last of them that was voiced.
+    last_voiced: u64,
+    /// Root mean square of the loudest.
+    loudest: f32,
 }
 
 impl Default for Vad {
@@ -74,7 +83,8 @@ impl Vad {
         while let Some(frame) = self.pending.get(taken..taken + FRAME) {
             let score = self.detector.predict_f32(frame);
             taken += FRAME;
-            self.step(score, edges);
+            let energy: f32 = frame.iter().map(|sample| sample * sample).sum();
+            self.step(score, (energy / FRAME as f32).sqrt(), edges);
         }
         self.pending.drain(..taken);
     }
@@ -85,14 +95,18 @@ impl Vad {
         self.speech.is_some()
     }
 
-    fn step(&mut self, score: f32, edges: &mut Vec<Edge>) {
+    fn step(&mut self, score: f32, rms: f32, edges: &mut Vec<Edge>) {
         let frame = self.frames;
         self.frames += 1;
         if let Some(speech) = &mut self.speech {
             if score >= STILL_SPEECH {
                 speech.last_frame = frame;
+                speech.loudest = speech.loudest.max(rms);
+                if rms >= speech.loudest * VOICED {
+                    speech.last_voiced = frame;
+                }
             } else if frame - speech.last_frame >= END_FRAMES {
-                edges.push(Edge::Ended((speech.last_frame + 1) * FRAME_24K));
+                edges.push(Edge::Ended((speech.last_voiced + 1) * FRAME_24K));
                 self.speech = None;
                 self.run = 0;
             }
@@ -100,7 +114,11 @@ impl Vad {
             self.run += 1;
             if self.run >= START_FRAMES {
                 edges.push(Edge::Started((frame + 1 - self.run) * FRAME_24K));
-                self.speech = Some(Speech { last_frame: frame });
+                self.speech = Some(Speech {
+                    last_frame: frame,
+                    last_voiced: frame,
+                    loudest: rms,
+                });
             }
         } else {
             self.run = 0;

@@ -75,6 +75,9 @@ pub(super) struct Process {
 pub(super) struct Exported {
     pub(super) first_voice: Vec<(f64, f64)>,
     pub(super) heard_latency: Vec<(f64, f64)>,
+    /// Exact, not by buckets: the sum by the count, in milliseconds.
+    pub(super) first_voice_mean_ms: Option<f64>,
+    pub(super) heard_latency_mean_ms: Option<f64>,
     /// What was dropped by the server, by kind.
     pub(super) dropped: Vec<(String, f64)>,
 }
@@ -245,6 +248,18 @@ fn cost(watched: &Watched) -> Side {
         .unwrap_or_else(|| exported(watched.after.sum(SESSION_COST)))
 }
 
+fn mean_ms(watched: &Watched, names: &[&str]) -> Option<f64> {
+    let growth = |name: &str, end: &str| {
+        let name = format!("{name}{end}");
+        watched.after.growth(&watched.before, &name)
+    };
+    let means = names.iter().filter_map(|name| {
+        let count = growth(name, "_count").filter(|count| *count > 0.0)?;
+        Some(growth(name, "_sum")? * 1_000.0 / count)
+    });
+    means.into_iter().next()
+}
+
 /// What plots of the server's side need.
 pub(super) fn distributions(watched: &Watched) -> Exported {
     let parts = |names| {
@@ -255,6 +270,8 @@ pub(super) fn distributions(watched: &Watched) -> Exported {
     Exported {
         first_voice: parts(FIRST_VOICE),
         heard_latency: parts(HEARD_LATENCY),
+        first_voice_mean_ms: mean_ms(watched, FIRST_VOICE),
+        heard_latency_mean_ms: mean_ms(watched, HEARD_LATENCY),
         dropped: watched.after.growth_by(&watched.before, DROPPED, "kind"),
     }
 }

@@ -90,3 +90,53 @@ fn a_load_without_a_server_says_so_and_fails() {
         "{complained}"
     );
 }
+
+/// The same waits, measured twice: by the server at its media edge, and on the sound that a participant got.
+#[test]
+fn what_the_server_exports_is_what_the_waveform_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("load.json").to_str().unwrap().to_owned();
+    let output = load(&[
+        "--sessions",
+        "1",
+        "--ramp",
+        "1s",
+        "--duration",
+        "50s",
+        "--sample",
+        "1",
+        "--json",
+        &json,
+    ]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let result: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    let waveform = &result["waves"][0]["waveform"];
+    let heard: Vec<f64> = waveform["heard_latencies_ms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|ms| ms.as_f64().unwrap())
+        .collect();
+    assert!(!heard.is_empty(), "{waveform:#}");
+    let on_the_waveform = heard.iter().sum::<f64>() / heard.len() as f64;
+    let exported = &result["exported"];
+    // A frame at either end, the grid of the wave's own frames, and the way over loopback.
+    const APART_MS: f64 = 60.0;
+    for (name, waveform_ms) in [
+        (
+            "first_voice_mean_ms",
+            waveform["first_voice_ms"].as_f64().unwrap(),
+        ),
+        ("heard_latency_mean_ms", on_the_waveform),
+    ] {
+        let exported_ms = exported[name].as_f64().unwrap();
+        assert!(
+            (exported_ms - waveform_ms).abs() <= APART_MS,
+            "{name}: {exported_ms} and {waveform_ms}"
+        );
+    }
+}

@@ -77,9 +77,9 @@ impl Utterance {
     }
 }
 
-/// Whether a person in a quiet room hears this frame: louder than -50 dB of full scale (root mean square).
+/// Whether a person in a quiet room hears this frame: louder than -42 dB of full scale (root mean square), 20 dB below speech.
 pub(super) fn is_audible(frame: &[i16]) -> bool {
-    const RMS_MIN: i64 = 104;
+    const RMS_MIN: i64 = 250;
     let energy: i64 = frame.iter().map(|sample| i64::from(*sample).pow(2)).sum();
     let samples = i64::try_from(frame.len()).unwrap_or(i64::MAX);
     energy > RMS_MIN * RMS_MIN * samples

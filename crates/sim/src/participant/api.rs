@@ -57,6 +57,11 @@ struct Body {
     participation: Participation,
 }
 
+/// The title of the problem that means: wait in line.
+const IN_LINE: &str = "All interview places are taken";
+/// Between two offers of one who waits.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 /// An RFC 9457 problem.
 #[derive(Deserialize)]
 struct Problem {
@@ -126,13 +131,24 @@ impl Api {
         sdp: String,
         grant: Option<&str>,
     ) -> Result<Accepted, ParticipantError> {
-        let mut request = self
-            .request(Method::POST, "/api/v1/participation/peers")
-            .header(CONTENT_TYPE, "application/sdp");
-        if let Some(grant) = grant {
-            request = request.header(GRANT, grant);
-        }
-        let response = send(request.body(sdp)).await?;
+        let response = loop {
+            let mut request = self
+                .request(Method::POST, "/api/v1/participation/peers")
+                .header(CONTENT_TYPE, "application/sdp");
+            if let Some(grant) = grant {
+                request = request.header(GRANT, grant);
+            }
+            match send(request.body(sdp.clone())).await {
+                // In line, as a page is: asking again keeps the place. The participant's own deadline ends it.
+                Err(ParticipantError::Refused {
+                    status: 503,
+                    detail,
+                }) if detail.starts_with(IN_LINE) => {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                answered => break answered?,
+            }
+        };
         let location = header(response.headers(), LOCATION.as_str());
         let grant = header(response.headers(), GRANT);
         let sdp = response.text().await.map_err(unreachable)?;
