@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-.PHONY: help check-exports chaos simulate setup setup-browser setup-postgres setup-prometheus web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean load
+.PHONY: help soak check-exports chaos simulate setup setup-browser setup-postgres setup-prometheus web build release demo test test-rust test-web e2e lint fmt doc deny bench ci clean load
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -71,6 +71,10 @@ bench: setup web ## Measure, print, and write target/bench.json (BENCH_ARGS="--o
 chaos: setup web ## Break everything under running interviews and check that none is lost (CHAOS_ARGS="--events 40 --seed 7")
 	cargo build --locked --release -p colloquy
 	target/release/colloquy chaos $(CHAOS_ARGS)
+
+soak: setup web ## Let interviews come and go and see that nothing is left behind (SOAK_ARGS="--minutes 10 --sessions 20")
+	cargo build --locked --release -p colloquy
+	target/release/colloquy soak $(SOAK_ARGS)
 
 load: setup web ## Many participants at once; what they heard beside what the server exports, in target/load.html (LOAD_ARGS="--sessions 200 --ramp 60s --duration 10m")
 	cargo build --locked --release -p colloquy

@@ -12,6 +12,7 @@ mod output;
 mod participant;
 mod serve;
 mod sim;
+mod soak;
 mod study;
 mod synth;
 mod voices;
@@ -48,6 +49,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Send many synthetic participants at once, and compare what they heard with what the server exports.
     Load(load::Arguments),
+    /// Let interviews come and go for a while, and look at what they leave behind.
+    Soak(soak::Arguments),
     /// Write an interview, or all of a study, as files that other programs read.
     Export(export::Arguments),
     /// Measure how coding in batches does.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Enrich(arguments) => enrich::run(&arguments),
         Command::Synth(arguments) => synth::run(&arguments),

@@ -26,6 +26,8 @@ const QUIET_AFTER_DTX: Duration = Duration::from_millis(60);
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// The same in frames, for a gap that is known by its end.
 const SILENCE_FRAMES_MAX: u64 = 500;
+/// Packets of digital silence after which nothing of the sound before is left in the decoder.
+const SETTLED: u32 = 4;
 /// A packet this far from where its clock puts it comes from another clock. Networks hold packets back for less.
 const CLOCK_ERROR_MAX: Duration = Duration::from_secs(5);
 /// Marks kept to date an edge of speech that is recognised 320 ms after it happened.
@@ -69,6 +71,8 @@ pub(crate) struct Listener {
     frame: usize,
     rate_hz: u64,
     decoder: Decoder,
+    /// Packets of digital silence in a row.
+    silent: u32,
     jitter: Jitter,
     clock: Option<RtpClock>,
     next_rtp: Option<u64>,
@@ -89,6 +93,7 @@ impl Listener {
             frame: rate_hz as usize / 50,
             rate_hz: u64::from(rate_hz),
             decoder: Decoder::new(rate_hz)?,
+            silent: 0,
             jitter: Jitter::new(),
             clock: None,
             next_rtp: None,
@@ -242,6 +247,16 @@ impl Listener {
 
     fn decode(&mut self, packet: &Packet, tally: &mut Tally<'_>, out: &mut Vec<Said>) {
         let at = self.local(packet.rtp_time, packet.at);
+        self.silent = if packet.payload[..] == opus::SILENCE {
+            self.silent.saturating_add(1)
+        } else {
+            0
+        };
+        if self.silent > SETTLED {
+            // The decoder has faded out by now; to ask it would be to pay for zeros.
+            let pcm = vec![0; self.frame];
+            return self.emit(&pcm, at, out);
+        }
         match self.decoder.decode(&packet.payload) {
             Ok(pcm) => {
                 let pcm = pcm.to_vec();

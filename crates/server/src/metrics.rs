@@ -303,7 +303,8 @@ impl Default for Metrics {
 /// Buckets that resolve the thresholds of both latencies: 0.3, 0.5 and 0.8 s for responses, 2 and 3 s for first voice.
 fn histogram() -> Histogram {
     Histogram::new([
-        0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0,
+        0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0,
+        10.0,
     ])
 }
 

@@ -242,6 +242,15 @@ impl Metrics {
         self.0.lines().find_map(line)
     }
 
+    /// All tasks, connections and links that are alive.
+    pub(crate) fn alive(&self) -> f64 {
+        let lines = self.0.lines();
+        let alive = lines.filter(|line| line.starts_with("colloquy_alive{"));
+        alive
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+            .sum()
+    }
+
     /// What was dropped, `kind count`, zeros left out.
     pub(crate) fn dropped(&self) -> Vec<String> {
         let lines = self.0.lines().filter_map(|line| {

@@ -127,7 +127,7 @@ fn media(config: &Config, checks: &mut Checks) {
         media.opus_complexity <= 10,
         "media.opus_complexity",
         "is not between 0 and 10",
-        "The default is 5",
+        "The default is 1",
     );
     let rate = (6_000..=128_000).contains(&media.opus_bitrate_bps);
     checks.that(
