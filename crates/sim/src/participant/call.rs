@@ -249,8 +249,7 @@ impl<'a> Call<'a> {
             return; // The interviewer spoke on: there will be another look.
         }
         let (captions, is_final) = self.page.unanswered();
-        // Captions may still be coming while the voice pauses.
-        let captions = if is_final || look >= Look::Late {
+        let captions = if is_readable(self.config.ears, is_final, look) {
             captions
         } else {
             String::new()
@@ -290,7 +289,7 @@ impl<'a> Call<'a> {
         self.interruption = is_interviewer_speaking.then_some((now, now));
         self.overlap = Overlap::No;
         self.answered = None;
-        self.ears.forget();
+        self.ears.answer();
         self.page.answered();
         self.mind.said(choice.answer);
         self.tell(|| Sound::Speaks { at: now });
@@ -464,6 +463,27 @@ async fn thought(slot: &mut Option<Thought>) -> (Instant, Look, Vec<Heard>) {
     (last, look, heard)
 }
 
+/// Captions may still be coming while the voice pauses. Who only reads, and interrupts, takes what there is.
+fn is_readable(ears: Hearing, is_final: bool, look: Look) -> bool {
+    let has_only_these = ears == Hearing::Captions && look == Look::Interrupting;
+    is_final || look >= Look::Late || has_only_these
+}
+
 fn ms(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captions_that_grow_are_read_late_or_by_who_interrupts_and_hears_nothing_else() {
+        let grown = |ears, look| is_readable(ears, false, look);
+        assert!(!grown(Hearing::Captions, Look::Early));
+        assert!(grown(Hearing::Captions, Look::Late));
+        assert!(grown(Hearing::Captions, Look::Interrupting));
+        assert!(!grown(Hearing::Sound, Look::Interrupting));
+        assert!(is_readable(Hearing::Sound, true, Look::Early));
+    }
 }
