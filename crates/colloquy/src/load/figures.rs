@@ -24,6 +24,35 @@ const ENDED_COST: &str = "colloquy_ended_cost_usd_total";
 const ENDED: &str = "colloquy_sessions_ended_total";
 const DROPPED: &str = "colloquy_dropped_total";
 
+/// Key, name and unit of the numbers that are one value.
+const SESSIONS_PEAK: (&str, &str, Unit) =
+    ("sessions_peak", "concurrent sessions, peak", Unit::Count);
+const PROVIDER_ERROR_SHARE: (&str, &str, Unit) =
+    ("provider_errors", "provider errors", Unit::Share);
+const SESSIONS_FAILED: (&str, &str, Unit) =
+    ("sessions_failed", "sessions that failed", Unit::Share);
+const QUEUE_PEAK: (&str, &str, Unit) = (
+    "enrichment_queue_peak",
+    "enrichment queue, peak",
+    Unit::Count,
+);
+const QUEUE_END: (&str, &str, Unit) =
+    ("enrichment_queue_end", "enrichment queue, end", Unit::Count);
+const COST: (&str, &str, Unit) = ("cost_per_session", "cost per session", Unit::Usd);
+/// Key, name and percentile of those that are distributions, in milliseconds.
+const FIRST_VOICE_ROWS: [(&str, &str, u8); 2] = [
+    ("first_voice_p50", "first voice, p50", 50),
+    ("first_voice_p95", "first voice, p95", 95),
+];
+const HEARD_LATENCY_ROWS: [(&str, &str, u8); 2] = [
+    ("heard_latency_p50", "heard latency, p50", 50),
+    ("heard_latency_p95", "heard latency, p95", 95),
+];
+const PROVIDER_LATENCY_ROWS: [(&str, &str, u8); 2] = [
+    ("provider_latency_p50", "provider latency, p50", 50),
+    ("provider_latency_p95", "provider latency, p95", 95),
+];
+
 /// A number from both sides.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Row {
@@ -84,110 +113,57 @@ pub(super) struct Exported {
 
 /// The numbers.
 pub(super) fn rows(tally: &Tally, watched: &Watched) -> Vec<Row> {
-    let row = |key, name, unit, participants, server| Row {
+    let peak = |of: fn(&Look) -> Option<f64>| watched.looks.iter().filter_map(of).reduce(f64::max);
+    let connected = seen(peak(|look| Some(f64::from(look.connected))));
+    let live = exported(peak(|look| look.live));
+    let queued = exported(peak(|look| look.queue));
+    let left = exported(watched.after.sum("colloquy_enrichment_queue_segments"));
+    let errors = exported(provider_errors(watched));
+    let failed = Side::Value(share(tally.failed, tally.sessions));
+    let (shown, cost) = (seen(tally.cost_usd), cost(watched));
+    let row = |(key, name, unit), participants, server| Row {
         key,
         name,
         unit,
         participants,
         server,
     };
-    let peak = |of: fn(&Look) -> Option<f64>| watched.looks.iter().filter_map(of).reduce(f64::max);
-    let connected = peak(|look| Some(f64::from(look.connected)));
-    let first = histogram(watched, FIRST_VOICE);
-    let heard = histogram(watched, HEARD_LATENCY);
-    let model = histogram(watched, PROVIDER_LATENCY);
-    let latencies = tally.latencies_ms();
-    let sessions = u32::try_from(tally.sessions).unwrap_or(u32::MAX);
-    let failed =
-        f64::from(u32::try_from(tally.failed).unwrap_or(u32::MAX)) / f64::from(sessions.max(1));
-    let queue_end = watched.after.sum("colloquy_enrichment_queue_segments");
-    let queue_peak = peak(|look| look.queue);
-    vec![
-        row(
-            "sessions_peak",
-            "concurrent sessions, peak",
-            Unit::Count,
-            seen(connected),
-            exported(peak(|look| look.live)),
-        ),
-        row(
-            "first_voice_p50",
-            "first voice, p50",
-            Unit::Ms,
-            rank(&tally.first_voice_ms, 50),
-            quantile(first.as_ref(), 0.5),
-        ),
-        row(
-            "first_voice_p95",
-            "first voice, p95",
-            Unit::Ms,
-            rank(&tally.first_voice_ms, 95),
-            quantile(first.as_ref(), 0.95),
-        ),
-        row(
-            "heard_latency_p50",
-            "heard latency, p50",
-            Unit::Ms,
-            rank(&latencies, 50),
-            quantile(heard.as_ref(), 0.5),
-        ),
-        row(
-            "heard_latency_p95",
-            "heard latency, p95",
-            Unit::Ms,
-            rank(&latencies, 95),
-            quantile(heard.as_ref(), 0.95),
-        ),
-        row(
-            "provider_latency_p50",
-            "provider latency, p50",
-            Unit::Ms,
-            Side::NotSeen,
-            quantile(model.as_ref(), 0.5),
-        ),
-        row(
-            "provider_latency_p95",
-            "provider latency, p95",
-            Unit::Ms,
-            Side::NotSeen,
-            quantile(model.as_ref(), 0.95),
-        ),
-        row(
-            "provider_errors",
-            "provider errors",
-            Unit::Share,
-            Side::NotSeen,
-            exported(provider_errors(watched)),
-        ),
-        row(
-            "sessions_failed",
-            "sessions that failed",
-            Unit::Share,
-            Side::Value(failed),
-            Side::NotSeen,
-        ),
-        row(
-            "enrichment_queue_peak",
-            "enrichment queue, peak",
-            Unit::Count,
-            Side::NotSeen,
-            exported(queue_peak),
-        ),
-        row(
-            "enrichment_queue_end",
-            "enrichment queue, end",
-            Unit::Count,
-            Side::NotSeen,
-            exported(queue_end),
-        ),
-        row(
-            "cost_per_session",
-            "cost per session",
-            Unit::Usd,
-            seen(tally.cost_usd),
-            cost(watched),
-        ),
-    ]
+    let mut rows = vec![row(SESSIONS_PEAK, connected, live)];
+    rows.extend(latencies(tally, watched));
+    rows.extend([
+        row(PROVIDER_ERROR_SHARE, Side::NotSeen, errors),
+        row(SESSIONS_FAILED, failed, Side::NotSeen),
+        row(QUEUE_PEAK, Side::NotSeen, queued),
+        row(QUEUE_END, Side::NotSeen, left),
+        row(COST, shown, cost),
+    ]);
+    rows
+}
+
+/// Medians and 95th percentiles.
+fn latencies(tally: &Tally, watched: &Watched) -> Vec<Row> {
+    let heard = tally.latencies_ms();
+    let both = [
+        (FIRST_VOICE_ROWS, Some(&tally.first_voice_ms), FIRST_VOICE),
+        (HEARD_LATENCY_ROWS, Some(&heard), HEARD_LATENCY),
+        (PROVIDER_LATENCY_ROWS, None, PROVIDER_LATENCY),
+    ];
+    let rows = both.into_iter().flat_map(|(rows, sorted_ms, metrics)| {
+        let histogram = histogram(watched, metrics);
+        rows.into_iter().map(move |(key, name, percent)| Row {
+            key,
+            name,
+            unit: Unit::Ms,
+            participants: sorted_ms.map_or(Side::NotSeen, |sorted_ms| rank(sorted_ms, percent)),
+            server: quantile(histogram.as_ref(), percent),
+        })
+    });
+    rows.collect()
+}
+
+fn share(of: usize, all: usize) -> f64 {
+    let number = |count| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    number(of) / number(all.max(1))
 }
 
 fn seen(value: Option<f64>) -> Side {
@@ -198,15 +174,16 @@ fn exported(value: Option<f64>) -> Side {
     value.map_or(Side::NotExported, Side::Value)
 }
 
-fn rank(sorted_ms: &[u32], percent: usize) -> Side {
-    seen(percentile(sorted_ms, percent).map(f64::from))
+fn rank(sorted_ms: &[u32], percent: u8) -> Side {
+    seen(percentile(sorted_ms, usize::from(percent)).map(f64::from))
 }
 
-fn quantile(histogram: Option<&Histogram>, part: f64) -> Side {
+fn quantile(histogram: Option<&Histogram>, percent: u8) -> Side {
     let Some(histogram) = histogram else {
         return Side::NotExported;
     };
-    seen(histogram.quantile(part).map(|seconds| seconds * 1_000.0))
+    let quantile = histogram.quantile(f64::from(percent) / 100.0);
+    seen(quantile.map(|seconds| seconds * 1_000.0))
 }
 
 /// The first of these that is exported.

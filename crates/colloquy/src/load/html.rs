@@ -111,7 +111,7 @@ fn numbers(loaded: &Loaded) -> String {
         rows
     });
     format!(
-        "<section>\n<h2>The six numbers, from both sides</h2>\n<table>\n<thead><tr><th></th><th class=\"number\"><span class=\"key a\"></span>Participants</th>\
+        "<section>\n<h2>The six numbers, from both sides</h2>\n<table class=\"sides\">\n<thead><tr><th></th><th class=\"number\"><span class=\"key a\"></span>Participants</th>\
          <th class=\"number\"><span class=\"key b\"></span>Server</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n\
          <p class=\"note\">Participants measure what they heard: latency from the end of their own speech to the next audible packet, first voice from the connection. \
          The server’s percentiles are interpolated within the buckets of its histograms.</p>\n</section>\n"

@@ -82,14 +82,7 @@ pub(super) async fn hold(arguments: &Arguments) -> anyhow::Result<Loaded> {
     let target = Target::open(arguments).await?;
     let invitations = target.invite(arguments.sessions).await?;
     let ids: Vec<String> = invitations.iter().map(|one| one.id.clone()).collect();
-    output::line(format!(
-        "load: {} participants join within {:.0} s and are held for {:.0} s on {}; seed {}",
-        arguments.sessions,
-        wanted.ramp.as_secs_f64(),
-        wanted.duration.as_secs_f64(),
-        target.name,
-        arguments.seed
-    ));
+    output::line(headline(arguments, &target));
     let board = Arc::new(Board::new(ids.len()));
     let length = wanted.ramp + wanted.duration;
     let watch = Watch::begin(&target.api, target.pid, &board, length).await?;
@@ -210,6 +203,17 @@ async fn counted_out(target: &Target) {
         }
         sleep(SHOW_EVERY).await;
     }
+}
+
+fn headline(arguments: &Arguments, target: &Target) -> String {
+    format!(
+        "load: {} participants join within {:.0} s and are held for {:.0} s on {}; seed {}",
+        arguments.sessions,
+        arguments.ramp.as_secs_f64(),
+        arguments.duration.as_secs_f64(),
+        target.name,
+        arguments.seed
+    )
 }
 
 fn options(arguments: &Arguments) -> Options {
