@@ -20,6 +20,7 @@ mod leftovers;
 mod link;
 mod media;
 mod notice;
+mod offer;
 mod outbox;
 mod recorder;
 mod registry;
@@ -31,7 +32,8 @@ mod tally;
 mod task;
 
 pub use leftovers::{Found, returnable_until, take_over, watch};
-pub use registry::{Accepted, Begun, MakeCodec, NotLive, OfferRefusal, Parts, Registry, Start};
+pub use offer::{Accepted, Begun, NotLive, OfferRefusal, Start};
+pub use registry::{MakeCodec, Parts, Registry};
 pub use restart::{Expected, Generation, NoGeneration, RestartRefusal, Restarted};
 pub use shard::Shards;
 pub use supervise::{CUT_TRANSCRIPT, FINISH_RECORDING, after_end};

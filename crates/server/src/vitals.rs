@@ -128,7 +128,8 @@ impl Machine {
     /// Whether to count again; for one of those who ask within a second.
     fn is_due(&self, now: Mono) -> bool {
         let (now_ms, last_ms) = (now.as_millis(), self.counted_ms.load(Ordering::Relaxed));
-        let due = now_ms.saturating_sub(last_ms) >= COUNT_EVERY_MS;
+        let (now_ms, never) = (now_ms.max(1), 0);
+        let due = last_ms == never || now_ms.saturating_sub(last_ms) >= COUNT_EVERY_MS;
         let order = Ordering::Relaxed;
         due && self
             .counted_ms

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use engine::admission::{Bearable, Door, Strain, Verdict};
 use engine::ids::{PeerNo, SessionId};
-use engine::plan::Plan;
 use engine::session::Request;
-use media::{Certificate, NetConfig, OfferError};
+use media::{Certificate, NetConfig};
 use providers::{Codec, Profile, Secret};
-use store::{SessionRow, Store, StoreError};
+use store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -22,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::link;
+use super::offer::{Accepted, Begun, NotLive, OfferRefusal, Start};
 use super::shard::{Lateness, Shards};
 use super::tally::Way;
 use super::task::Command;
@@ -29,7 +29,6 @@ use crate::app::Change;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::study::Study;
 use crate::udp::Net;
 
 /// For a session task to take a command, and for an answer to an offer or a restart. All take milliseconds.
@@ -38,86 +37,6 @@ pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 const PARK_BEFORE: Duration = Duration::from_secs(8);
 /// Kept of a drain for sessions that must be stopped by force: their journal and the last chunk of their recording.
 const FORCE_BEFORE: Duration = Duration::from_secs(3);
-
-/// What a session needs to begin.
-pub struct Start {
-    /// Whose.
-    pub session_id: SessionId,
-    /// Its study.
-    pub study: Arc<Study>,
-    /// The study as this session runs it.
-    pub plan: Plan,
-    /// The provider profile that was chosen for it.
-    pub profile: Profile,
-    /// By what its participant comes.
-    pub way: Way,
-    /// Whether the interview had begun before.
-    pub begun: Begun,
-}
-
-/// Whether an interview had begun. Who comes back to one is never asked to wait in line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// It had.
-    Before,
-    /// It begins now.
-    Now,
-}
-
-impl Begun {
-    /// By what is on record.
-    #[must_use]
-    pub fn of(row: &SessionRow) -> Begun {
-        match row.started_at_us {
-            Some(_) => Begun::Before,
-            None => Begun::Now,
-        }
-    }
-}
-
-/// An offer was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// The answer.
-    pub sdp: String,
-    /// The new peer.
-    pub peer: PeerNo,
-}
-
-/// Why an offer was not accepted.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum OfferRefusal {
-    /// The offer itself.
-    #[error("{0}")]
-    Bad(OfferError),
-    /// As many sessions as allowed are running, or as the machine can carry.
-    #[error(
-        "as many interviews as this server may hold are running; this one is number {position} in line"
-    )]
-    Full {
-        /// Counted from 1.
-        position: u32,
-        /// How many stand in line.
-        waiting: u32,
-    },
-    /// The process is about to end.
-    #[error("this server is about to restart; try again in a minute")]
-    Draining,
-    /// The session is over, or ending.
-    #[error("this interview is over")]
-    Ended,
-    /// The store.
-    #[error("the interview cannot be written down right now ({0}); try again in a minute")]
-    Store(#[from] StoreError),
-    /// The session did not answer in time, or its audio cannot be set up.
-    #[error("the interview cannot be connected right now; try again in a minute")]
-    Unavailable,
-}
-
-/// There is no such session on this process, or it is ending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this interview is not running")]
-pub struct NotLive;
 
 /// Makes the codec of a link from its profile, the key and the root of the vendor's API. [`providers::codec`], unless a
 /// test wants one that fails.

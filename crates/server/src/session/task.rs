@@ -23,8 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
+use super::offer::{Accepted, OfferRefusal};
 use super::outbox::{Outbox, Stuck};
-use super::registry::{Accepted, MakeCodec, OfferRefusal, Tasks};
+use super::registry::{MakeCodec, Tasks};
 use super::restart::Asked;
 use super::shard::Seat;
 use super::tally::{Tally, Way};
