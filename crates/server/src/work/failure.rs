@@ -51,6 +51,14 @@ impl Failure {
         }
     }
 
+    /// Nothing that the job did: again after this, at no attempt's cost.
+    pub(super) fn later(reason: impl Into<String>, after: Duration) -> Failure {
+        Failure {
+            reason: reason.into(),
+            remedy: Remedy::Patience(Some(after)),
+        }
+    }
+
     pub(super) fn reason(&self) -> &str {
         &self.reason
     }

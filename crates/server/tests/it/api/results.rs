@@ -299,3 +299,39 @@ async fn labels_that_nobody_can_merge_stay_themes_of_their_own_and_hold_back_no_
     assert_eq!(themes["themes"].as_array().unwrap().len(), 2, "{themes}");
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn merging_that_cannot_be_done_keeps_no_report_waiting() {
+    let refused =
+        serde_json::json!({ "error": { "message": "wrong key", "code": "invalid_api_key" } });
+    let endpoint = ChatEndpoint::serve(0, move |_, body| {
+        if is_merge(body) {
+            return Reply::Status(StatusCode::UNAUTHORIZED, refused.clone());
+        }
+        if is_summary(body) {
+            return crate::finished::good(body, None);
+        }
+        let asked = body["messages"].to_string();
+        let word = asked.rsplit("word").next().unwrap();
+        let label: String = word.chars().take_while(char::is_ascii_digit).collect();
+        let one = serde_json::json!({ "sentiment": "neutral", "score": 0, "topics": [format!("label {label}")], "quote": null });
+        let all: serde_json::Map<_, _> = keys(body).into_iter().map(|key| (key, one.clone())).collect();
+        Reply::Content(serde_json::Value::Object(all).to_string())
+    })
+    .await;
+    let url = endpoint.url.clone();
+    let house = house_with(SimConfig::instant(), |config| {
+        config.enrichment.base_url = url;
+        config.enrichment.concurrency = 1;
+        config.enrichment.probe_every_ms = 50;
+    })
+    .await;
+    let app = house.app();
+    // One worker in the lane, and each interview brings a label that would have to be asked about.
+    for no in 0..3 {
+        let (id, _) = house.invite().await;
+        finish(app, &id, &[&format!("I said word{no}.")], Vec::new()).await;
+        until_report(app, &id, ReportState::Ready).await;
+    }
+    house.close().await;
+}
