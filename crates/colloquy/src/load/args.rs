@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// Writes a report with plots that needs nothing else to be read; a file that is there is overwritten.
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-    /// The server to load, such as https://interviews.example. Without it one is started here, with the simulator as its
+    /// The server to load, such as <https://interviews.example>. Without it one is started here, with the simulator as its
     /// provider. Interviews on a server with a real provider cost money.
     #[arg(long, requires = "token")]
     pub(super) url: Option<String>,
