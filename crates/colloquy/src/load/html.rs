@@ -178,7 +178,7 @@ fn waves(waves: &[Wave]) -> String {
     format!(
         "<section>\n<h2>Measured on the waveform</h2>\n<table>\n<thead><tr><th>Session</th><th class=\"number\">First voice, packets</th><th class=\"number\">First voice, waveform</th>\
          <th class=\"number\">Heard latency p50, packets (n)</th><th class=\"number\">Heard latency p50, waveform (n)</th><th class=\"number\">Overlapped / unanswered</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n\
-         <p class=\"note\">On a sample of sessions what was heard was decoded into a wave file. Audible is a frame of 20 ms above −42 dBFS; an end of own speech at which the interviewer was audible already is overlapped, one after which nothing came is unanswered. Packets count from the first that is not empty, so the waveform, on which speech must be loud enough to be heard, reads some ten milliseconds more.</p>\n</section>\n"
+         <p class=\"note\">On a sample of sessions what was heard was decoded into a wave file. Audible is a frame of 20 ms above −42 dBFS; an end of own speech at which the interviewer was audible already is overlapped, one after which nothing came is unanswered.</p>\n</section>\n"
     )
 }
 

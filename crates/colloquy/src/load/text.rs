@@ -65,6 +65,7 @@ pub(super) fn facts(loaded: &Loaded) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
+    facts.push(("means", means(loaded)));
     if let Some(share) = tally.audible_share {
         facts.push((
             "audio of the interviewer",
@@ -142,6 +143,26 @@ fn interruptions(tally: &Tally) -> String {
         ms(percentile(all, 50)),
         ms(percentile(all, 95))
     )
+}
+
+/// Exact on both sides, where percentiles of the server are interpolated.
+fn means(loaded: &Loaded) -> String {
+    let exported = &loaded.exported;
+    let whole = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
+    format!(
+        "first voice {} seen, {} exported; heard latency {} seen, {} exported",
+        whole(mean(&loaded.tally.first_voice_ms)),
+        whole(exported.first_voice_mean_ms),
+        whole(mean(&loaded.tally.latencies_ms())),
+        whole(exported.heard_latency_mean_ms),
+    )
+}
+
+fn mean(all_ms: &[u32]) -> Option<f64> {
+    let count = u32::try_from(all_ms.len())
+        .ok()
+        .filter(|count| *count > 0)?;
+    Some(all_ms.iter().map(|ms| f64::from(*ms)).sum::<f64>() / f64::from(count))
 }
 
 fn gaps(tally: &Tally) -> String {
@@ -222,5 +243,10 @@ mod tests {
         assert_eq!(side(Side::Value(0.1), Unit::Usd), "0.1000 USD");
         assert_eq!(side(Side::NotExported, Unit::Ms), "not exported");
         assert_eq!(ms(None), "-");
+    }
+
+    #[test]
+    fn nothing_has_no_mean() {
+        assert_eq!((mean(&[]), mean(&[1, 2])), (None, Some(1.5)));
     }
 }
