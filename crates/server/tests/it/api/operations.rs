@@ -120,7 +120,7 @@ async fn what_alarms_is_said_with_its_runbook_and_who_is_in_trouble_comes_first(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_scrapes_at_once_ask_the_database_once() {
+async fn a_hundred_scrapes_at_once_are_all_answered_whole() {
     let house = house(SimConfig::instant()).await;
     let api = Api::new(&house);
     let scrapes = (0..100).map(|_| api.get("/metrics").send());
