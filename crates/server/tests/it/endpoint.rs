@@ -10,7 +10,8 @@ use sim::provider::SimConfig;
 use store::{JobState, ReportState};
 
 use crate::finished::{
-    ANSWERS, ChatEndpoint, Reply, finish, good, jobs, recording, segments, until, until_report,
+    ANSWERS, ChatEndpoint, Reply, finish, good, jobs, recording, segments, until, until_all_done,
+    until_report,
 };
 use crate::harness::house_with;
 use crate::work::{house_of, report};
@@ -195,12 +196,7 @@ async fn an_endpoint_that_hangs_redirects_or_answers_with_a_page_is_asked_again_
     finish(app, &id, &ANSWERS, Vec::new()).await;
     until_report(app, &id, ReportState::Ready).await;
     assert_eq!(report(app, &id).await.sentiment.mixed, 3);
-    assert!(
-        jobs(app)
-            .await
-            .iter()
-            .all(|job| job.state == JobState::Done)
-    );
+    until_all_done(app).await;
     house.close().await;
 }
 
@@ -257,12 +253,8 @@ async fn an_endpoint_with_other_names_for_things_is_learnt_once_and_costs_no_att
         .filter(|body| body.get("max_tokens").is_some());
     // Calls that were under way together may each have found out.
     assert!((1..=2).contains(&refused.count()));
-    let jobs = jobs(app).await;
-    assert!(
-        jobs.iter()
-            .all(|job| job.state == JobState::Done && job.attempts <= 1),
-        "{jobs:?}"
-    );
+    let jobs = until_all_done(app).await;
+    assert!(jobs.iter().all(|job| job.attempts <= 1), "{jobs:?}");
     let text = app.metrics.text();
     assert!(
         text.contains("colloquy_result_wait_seconds_count 1"),

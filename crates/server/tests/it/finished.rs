@@ -17,7 +17,7 @@ use media::record::{Chunk, Writer};
 use serde_json::{Value, json};
 use server::app::App;
 use server::session::after_end;
-use store::{Epoch, JobFilter, JobRow, NewChunk, ReportState, SegmentRow};
+use store::{Epoch, JobFilter, JobRow, JobState, NewChunk, ReportState, SegmentRow};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -163,6 +163,19 @@ pub(crate) async fn until(app: &App, what: &str, mut holds: impl AsyncFnMut() ->
     if timeout(PATIENCE, wait).await.is_err() {
         panic!("waited for {what}; jobs: {:#?}", jobs(app).await);
     }
+}
+
+/// Waits until every job is done, and gives them: a report can be ready before the job of
+/// another lane, as the recording's.
+pub(crate) async fn until_all_done(app: &App) -> Vec<JobRow> {
+    until(app, "all jobs to be done", async || {
+        jobs(app)
+            .await
+            .iter()
+            .all(|job| job.state == JobState::Done)
+    })
+    .await;
+    jobs(app).await
 }
 
 pub(crate) async fn jobs(app: &App) -> Vec<JobRow> {

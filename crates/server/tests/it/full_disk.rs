@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicUsize;
 
 use engine::cost::Component;
 use sim::provider::SimConfig;
-use store::{JobState, ReportState};
+use store::ReportState;
 use tokio::sync::Semaphore;
 
 use crate::finished::{
-    ANSWERS, ChatEndpoint, TOKENS_IN, finish, good, jobs, segments, until, until_report,
+    ANSWERS, ChatEndpoint, TOKENS_IN, finish, good, segments, until, until_all_done, until_report,
 };
 use crate::harness::house_with;
 
@@ -55,12 +55,6 @@ async fn a_disk_that_is_full_under_the_work_delays_it_and_nothing_that_was_paid_
         .map(|row| row.quantity)
         .sum();
     assert_eq!(billed, TOKENS_IN * endpoint.calls() as u64);
-    until(app, "all jobs to be done", async || {
-        jobs(app)
-            .await
-            .iter()
-            .all(|job| job.state == JobState::Done)
-    })
-    .await;
+    until_all_done(app).await;
     house.close().await;
 }

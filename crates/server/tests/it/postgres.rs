@@ -5,12 +5,12 @@ use std::sync::atomic::AtomicUsize;
 
 use server::work::Report;
 use sim::provider::SimConfig;
-use store::{JobState, ReportState};
+use store::ReportState;
 use tokio::sync::Semaphore;
 
 use crate::cluster::Cluster;
 use crate::finished::{
-    ANSWERS, ChatEndpoint, finish, good, jobs, recording, segments, until, until_report,
+    ANSWERS, ChatEndpoint, finish, good, recording, segments, until, until_all_done, until_report,
 };
 use crate::harness::house_with;
 
@@ -52,9 +52,5 @@ async fn a_database_that_goes_away_under_the_work_delays_it_and_nothing_else() {
         house.until_recording(id).await;
     }
     assert_eq!(endpoint.codings().len(), 12, "no call is made twice");
-    let jobs = jobs(app).await;
-    assert!(
-        jobs.iter().all(|job| job.state == JobState::Done),
-        "{jobs:?}"
-    );
+    until_all_done(app).await;
 }

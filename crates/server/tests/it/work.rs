@@ -17,7 +17,7 @@ use store::{JobState, Lane, ReportState, Store, StoreConfig, Take};
 
 use crate::finished::{
     ANSWERS, ChatEndpoint, Reply, TOKENS_IN, TOKENS_OUT, finish, good, is_summary, jobs, keys,
-    recording, segments, until, until_report,
+    recording, segments, until, until_all_done, until_report,
 };
 use crate::harness::{House, config, house, house_with};
 
@@ -119,14 +119,7 @@ async fn an_ended_session_becomes_a_recording_codings_and_one_report() {
     assert!(row.cost_micro_usd > before, "coding is paid for");
     // What the study's themes cost comes after the report.
     assert!(report.figures.cost_micro_usd <= row.cost_micro_usd);
-    until(app, "all jobs to be done", async || {
-        jobs(app)
-            .await
-            .iter()
-            .all(|job| job.state == JobState::Done)
-    })
-    .await;
-    let jobs = jobs(app).await;
+    let jobs = until_all_done(app).await;
     let count = |kind: &str| jobs.iter().filter(|job| job.kind == kind).count();
     assert_eq!(
         (
@@ -157,13 +150,7 @@ async fn a_session_without_audio_or_without_answers_still_gets_its_report() {
         assert!(app.store.recording(id).await.unwrap().is_none());
     }
     assert_eq!(report(app, &shy).await.figures.turns, 4);
-    until(app, "all jobs", async || {
-        jobs(app)
-            .await
-            .iter()
-            .all(|job| job.state == JobState::Done)
-    })
-    .await;
+    until_all_done(app).await;
     assert_eq!(
         house.row(&empty).await.report,
         ReportState::None,
@@ -329,14 +316,7 @@ async fn too_many_requests_cost_no_attempt() {
     let (id, _) = house.invite().await;
     finish(app, &id, &ANSWERS, Vec::new()).await;
     until_report(app, &id, ReportState::Ready).await;
-    until(app, "all jobs to be done", async || {
-        jobs(app)
-            .await
-            .iter()
-            .all(|job| job.state == JobState::Done)
-    })
-    .await;
-    let jobs = jobs(app).await;
+    let jobs = until_all_done(app).await;
     assert!(
         jobs.iter()
             .all(|job| (job.state, job.attempts) == (JobState::Done, 1)),
@@ -449,11 +429,7 @@ async fn stopped_midway_and_started_again_nothing_is_lost_and_nothing_doubled() 
         quantity(app, &id, Component::EnrichmentOut).await,
         5 * TOKENS_OUT
     );
-    let jobs = jobs(app).await;
-    assert!(
-        jobs.iter().all(|job| job.state == JobState::Done),
-        "{jobs:?}"
-    );
+    let jobs = until_all_done(app).await;
     assert_eq!(jobs.iter().filter(|job| job.kind == "report").count(), 1);
     again.stop().await;
 }
