@@ -216,6 +216,20 @@ impl Print {
         Some(start..self.len().min(start + BLOCK))
     }
 
+    /// Where speech begins after so many frames without any, and where it begins at all.
+    pub(super) fn onsets(&self, quiet: usize) -> impl Iterator<Item = usize> {
+        let mut before = usize::MAX;
+        (0..self.len()).filter(move |&frame| {
+            let is_onset = self.is_speech(frame) && before >= quiet;
+            before = if self.is_speech(frame) {
+                0
+            } else {
+                before.saturating_add(1)
+            };
+            is_onset
+        })
+    }
+
     /// A block up to its first pause, if there is one: a short line before another one.
     pub(super) fn up_to_pause(&self, block: Range<usize>) -> Option<Range<usize>> {
         let pause = (block.start..block.end - PAUSE.min(block.len()))
