@@ -34,6 +34,10 @@ pub(crate) fn runtime(name: &str, sessions: u32) -> anyhow::Result<Runtime> {
 }
 
 /// Waits until this thread was let sleep a moment ago.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread has nothing to run: it would sleep anyway, and this is how it sleeps longer"
+)]
 fn wait_a_moment() {
     let since = LET_SLEEP.get().map(|last| last.elapsed());
     if let Some(rest) = since.and_then(|since| MOMENT.checked_sub(since)) {

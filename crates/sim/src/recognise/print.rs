@@ -83,19 +83,20 @@ impl Printer {
             level_db: Vec::with_capacity(frames),
             threshold_db: 0.0,
         };
+        // With half a window of silence around it.
+        let mut samples = vec![0.0; pcm.len() + WINDOW];
+        for (sample, known) in samples[WINDOW / 2..].iter_mut().zip(pcm) {
+            *sample = f32::from(*known) / 32768.0;
+        }
         let mut input = self.fft.make_input_vec();
         let mut output = self.fft.make_output_vec();
         let mut scratch = self.fft.make_scratch_vec();
         let mut moves = Vec::with_capacity(frames);
         let mut past = [[0.0; BITS]; LAG];
         for frame in 0..frames {
-            let first = (frame * HOP) as isize - (WINDOW / 2) as isize;
-            for (n, (sample, weight)) in input.iter_mut().zip(&self.window).enumerate() {
-                let at = usize::try_from(first + n as isize).ok();
-                *sample = at
-                    .and_then(|at| pcm.get(at))
-                    .map_or(0.0, |s| f32::from(*s) / 32768.0)
-                    * weight;
+            let window = &samples[frame * HOP..frame * HOP + WINDOW];
+            for ((input, sample), weight) in input.iter_mut().zip(window).zip(&self.window) {
+                *input = sample * weight;
             }
             self.fft
                 .process_with_scratch(&mut input, &mut output, &mut scratch)

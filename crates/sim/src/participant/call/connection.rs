@@ -1,5 +1,6 @@
 //! One WebRTC connection: the peer, its socket, what the network does to both, and ICE restarts.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -227,7 +228,13 @@ impl Connection {
         if self.swallows(Way::Out) {
             return;
         }
-        if let Err(error) = self.socket.send_to(bytes, destination).await {
+        let sent = match self.socket.try_send_to(bytes, destination) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.socket.send_to(bytes, destination).await
+            }
+            sent => sent,
+        };
+        if let Err(error) = sent {
             tracing::debug!(%error, "a datagram was not sent");
         }
     }
