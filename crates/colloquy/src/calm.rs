@@ -50,25 +50,16 @@ fn wait_a_moment() {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
     use super::*;
 
     #[test]
-    fn a_thread_that_is_woken_again_and_again_serves_many_at_once() {
+    fn a_thread_is_woken_at_most_once_in_a_moment() {
         let runtime = runtime("calm", 1).unwrap();
-        let rounds = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&rounds);
-        let took = runtime.block_on(async move {
+        let took = runtime.block_on(async {
             let begun = Instant::now();
             let (tell, mut told) = tokio::sync::mpsc::channel::<()>(1);
-            let woken = tokio::spawn(async move {
-                while told.recv().await.is_some() {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-            // From outside of the runtime's thread: each of these would wake it.
+            let woken = tokio::spawn(async move { while told.recv().await.is_some() {} });
+            // From outside of the runtime's thread: two of these fit between one wake-up and the next.
             for _ in 0..100 {
                 tell.send(()).await.unwrap();
             }
@@ -76,7 +67,6 @@ mod tests {
             woken.await.unwrap();
             begun.elapsed()
         });
-        assert_eq!(rounds.load(Ordering::Relaxed), 100);
-        assert!(took >= Duration::from_millis(40), "{took:?}");
+        assert!(took >= MOMENT * 40, "{took:?}");
     }
 }
