@@ -15,9 +15,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::calm;
 use api::Api;
 
 /// From the start of the process to the line that says where it serves.
@@ -210,8 +212,24 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one on a free port.
+    /// Starts one on a free port, with as many threads as there are cores.
     pub(crate) async fn open(config: SimConfig) -> anyhow::Result<Simulator> {
+        let runtime = || {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            Ok(builder.enable_all().thread_name("simulator").build()?)
+        };
+        Simulator::open_in(runtime, config).await
+    }
+
+    /// Starts one that takes as little of the machine as it can beside so many sessions.
+    pub(crate) async fn open_calm(config: SimConfig, sessions: u32) -> anyhow::Result<Simulator> {
+        Simulator::open_in(move || calm::runtime("simulator", sessions), config).await
+    }
+
+    async fn open_in(
+        runtime: impl FnOnce() -> anyhow::Result<Runtime> + Send + 'static,
+        config: SimConfig,
+    ) -> anyhow::Result<Simulator> {
         // The vendor's own warming up is not ours to measure.
         tokio::task::spawn_blocking(sim::recognise::Recogniser::embedded)
             .await
@@ -224,11 +242,7 @@ impl Simulator {
         std::thread::Builder::new()
             .name("simulator".to_owned())
             .spawn(move || -> anyhow::Result<()> {
-                let runtime = tokio::runtime::Builder::new_multi_thread()
-                    .enable_all()
-                    .thread_name("simulator")
-                    .build()?;
-                runtime.block_on(async {
+                runtime()?.block_on(async {
                     let listener = TcpListener::bind("127.0.0.1:0").await?;
                     let _ = told.send(listener.local_addr()?);
                     sim::provider::serve_with(listener, config, struck, stopped).await??;

@@ -29,13 +29,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::output;
-use crate::serve::runtime;
+use crate::{calm, output};
 pub(crate) use args::Arguments;
 
 /// Loads a server and tells how it went. Succeeds only if no session failed for a reason that was not planned.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let result = runtime()?.block_on(run::hold(arguments))?;
+    let result = calm::runtime("control", arguments.sessions)?.block_on(run::hold(arguments))?;
     output::line(text::text(&result));
     let files = [
         (&arguments.json, result.json()?),

@@ -1,6 +1,7 @@
 //! The binary: subcommands, nothing else.
 
 mod bench;
+mod calm;
 mod chaos;
 mod check;
 mod demo;

@@ -41,7 +41,7 @@ impl Target {
                 _started: None,
             });
         }
-        let simulator = Simulator::open(SimConfig::default()).await?;
+        let simulator = Simulator::open_calm(SimConfig::default(), arguments.sessions).await?;
         let sessions_max = arguments.sessions.max(SESSIONS_MAX).to_string();
         let settings = vec![("COLLOQUY__CAPACITY__SESSIONS_MAX", sessions_max)];
         let house = House::open_with(simulator.addr, settings).await?;

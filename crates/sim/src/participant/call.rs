@@ -136,6 +136,8 @@ impl<'a> Call<'a> {
             let wake = tokio::time::Instant::from_std(self.wake());
             let mut health = Health::Good;
             tokio::select! {
+                // Datagrams come most often, and need not wait for the others to be asked.
+                biased;
                 found = self.connection.something(&mut self.out) => health = found,
                 (last, look, heard) = thought(&mut self.thought) => self.understand(last, look, &heard, progress),
                 Some(trouble) = self.troubles.recv() => health = self.suffer(trouble).await?,

@@ -19,6 +19,9 @@ use super::{Sim, unix_s};
 /// Largest event that the vendor takes: 15 MiB of audio, in base64 and JSON.
 const EVENT_MAX: usize = 21 * 1024 * 1024;
 
+/// Read at once from a realtime session: some events of audio. The buffer is cleared for every read.
+const READ_BYTES: usize = 8 * 1024;
+
 /// Prefix of the subprotocol that carries a browser's key.
 const KEY_PROTOCOL: &str = "openai-insecure-api-key.";
 
@@ -223,6 +226,7 @@ pub(super) async fn realtime(
     };
     let upgrade = upgrade
         .protocols(["realtime"])
+        .read_buffer_size(READ_BYTES)
         .max_message_size(EVENT_MAX)
         .max_frame_size(EVENT_MAX);
     Ok(upgrade.on_upgrade(async move |mut socket| match close {

@@ -83,19 +83,20 @@ impl Printer {
             level_db: Vec::with_capacity(frames),
             threshold_db: 0.0,
         };
+        // With half a window of silence around it.
+        let mut samples = vec![0.0; pcm.len() + WINDOW];
+        for (sample, known) in samples[WINDOW / 2..].iter_mut().zip(pcm) {
+            *sample = f32::from(*known) / 32768.0;
+        }
         let mut input = self.fft.make_input_vec();
         let mut output = self.fft.make_output_vec();
         let mut scratch = self.fft.make_scratch_vec();
         let mut moves = Vec::with_capacity(frames);
         let mut past = [[0.0; BITS]; LAG];
         for frame in 0..frames {
-            let first = (frame * HOP) as isize - (WINDOW / 2) as isize;
-            for (n, (sample, weight)) in input.iter_mut().zip(&self.window).enumerate() {
-                let at = usize::try_from(first + n as isize).ok();
-                *sample = at
-                    .and_then(|at| pcm.get(at))
-                    .map_or(0.0, |s| f32::from(*s) / 32768.0)
-                    * weight;
+            let window = &samples[frame * HOP..frame * HOP + WINDOW];
+            for ((input, sample), weight) in input.iter_mut().zip(window).zip(&self.window) {
+                *input = sample * weight;
             }
             self.fft
                 .process_with_scratch(&mut input, &mut output, &mut scratch)
@@ -214,6 +215,20 @@ impl Print {
     pub(super) fn next_speech(&self, from: usize) -> Option<Range<usize>> {
         let start = (from..self.len()).find(|&frame| self.is_speech(frame))?;
         Some(start..self.len().min(start + BLOCK))
+    }
+
+    /// Where speech begins after so many frames without any, and where it begins at all.
+    pub(super) fn onsets(&self, quiet: usize) -> impl Iterator<Item = usize> {
+        let mut before = usize::MAX;
+        (0..self.len()).filter(move |&frame| {
+            let is_onset = self.is_speech(frame) && before >= quiet;
+            before = if self.is_speech(frame) {
+                0
+            } else {
+                before.saturating_add(1)
+            };
+            is_onset
+        })
     }
 
     /// A block up to its first pause, if there is one: a short line before another one.

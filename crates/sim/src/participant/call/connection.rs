@@ -1,9 +1,11 @@
 //! One WebRTC connection: the peer, its socket, what the network does to both, and ICE restarts.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use media::{Datagram, IceFragment, Peer, PeerConfig, PeerOutput, Proto};
+use media::{Certificate, Datagram, IceFragment, Peer, PeerConfig, PeerOutput, Proto};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
@@ -25,6 +27,9 @@ const RESTART_EVERY: Duration = Duration::from_secs(2);
 
 /// Silence after which nobody believes in this connection any more.
 const LOST_AFTER: Duration = Duration::from_secs(25);
+
+/// All participants of a process show the same: making one costs a millisecond, and hundreds may join within a second.
+static CERTIFICATE: LazyLock<Certificate> = LazyLock::new(Certificate::generate);
 
 /// A peer on a socket.
 pub(super) struct Connection {
@@ -74,7 +79,8 @@ impl Connection {
         let socket = UdpSocket::bind((local_ip, 0)).await.map_err(media)?;
         let local = socket.local_addr().map_err(media)?;
         let offered = Instant::now();
-        let (mut peer, offer) = Peer::offer(offered, &PeerConfig { local, cert: None });
+        let cert = Some(CERTIFICATE.clone());
+        let (mut peer, offer) = Peer::offer(offered, &PeerConfig { local, cert });
         let accepted = api.offer(offer, grant).await?;
         peer.answer(Instant::now(), &accepted.sdp)
             .map_err(|error| ParticipantError::Media(error.to_string()))?;
@@ -222,7 +228,13 @@ impl Connection {
         if self.swallows(Way::Out) {
             return;
         }
-        if let Err(error) = self.socket.send_to(bytes, destination).await {
+        let sent = match self.socket.try_send_to(bytes, destination) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.socket.send_to(bytes, destination).await
+            }
+            sent => sent,
+        };
+        if let Err(error) = sent {
             tracing::debug!(%error, "a datagram was not sent");
         }
     }

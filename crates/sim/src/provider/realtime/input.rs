@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::items::{Item, Kind, Status};
 use super::session::Refusal;
-use super::{Effect, Realtime, Transcript};
+use super::{Effect, Realtime, Transcript, samples};
 use crate::provider::config::FaultKind;
 use crate::provider::tokens;
 use crate::provider::vad::{Change, Vad};
@@ -43,6 +43,14 @@ struct Turn {
 impl Input {
     fn end(&self) -> u64 {
         self.start + self.pcm.len() as u64
+    }
+
+    /// Adds audio in base64; says at which sample it begins. None if it is not base64.
+    fn append(&mut self, audio: &str) -> Option<usize> {
+        let bytes = base64_simd::STANDARD.decode_to_vec(audio).ok()?;
+        let from = self.pcm.len();
+        self.pcm.extend(samples(&bytes));
+        Some(from)
     }
 
     /// Takes out the audio between two moments, and forgets everything before the second.
@@ -93,26 +101,20 @@ impl Realtime {
         self.input.pcm.len() as u64 / PER_MS
     }
 
-    pub(super) fn append(&mut self, now_ms: u64, event: &Value) -> Result<(), Refusal> {
-        let invalid = || {
-            Refusal::new(
+    pub(super) fn append(&mut self, now_ms: u64, audio: Option<&str>) -> Result<(), Refusal> {
+        let Some(from) = audio.and_then(|audio| self.input.append(audio)) else {
+            return Err(Refusal::new(
                 "invalid_value",
                 "Invalid 'audio': expected base64-encoded audio bytes.",
                 "audio",
-            )
+            ));
         };
-        let bytes = event["audio"]
-            .as_str()
-            .and_then(|audio| base64_simd::STANDARD.decode_to_vec(audio).ok())
-            .ok_or_else(invalid)?;
-        let pcm = super::samples(&bytes);
-        self.input.pcm.extend_from_slice(&pcm);
         let Some(vad) = &mut self.vad else {
             self.input.trim_to(TURN_MAX_MS);
             return Ok(());
         };
         let mut changes = Vec::new();
-        vad.listen(&pcm, |change| changes.push(change));
+        vad.listen(&self.input.pcm[from..], |change| changes.push(change));
         for change in changes {
             match change {
                 Change::Started { audio_start_ms } => self.speech_started(now_ms, audio_start_ms),

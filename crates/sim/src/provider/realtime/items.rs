@@ -276,7 +276,7 @@ fn message(item: &Value, audio: &mut Option<Vec<i16>>) -> Result<Kind, Refusal> 
                         param,
                     ));
                 };
-                *audio = Some(super::samples(&bytes));
+                *audio = Some(super::samples(&bytes).collect());
             }
             (kind, _) => {
                 // Assistant audio cannot be created by a client: history is replayed as text.

@@ -266,7 +266,8 @@ impl Realtime {
 
     /// Lets every response think that has heard what it waits for.
     pub(super) fn think(&mut self, now_ms: u64) {
-        if !self.unheard.is_empty() {
+        let is_hearing = |active: &Active| matches!(active.stage, Stage::Hearing);
+        if !self.unheard.is_empty() || !self.responses.iter().any(is_hearing) {
             return;
         }
         let memory: Vec<Memory> = self.items.iter().filter_map(Item::memory).collect();

@@ -127,7 +127,10 @@ impl Bench {
     /// Says something, in real time, in pieces of 40 ms.
     fn say(&mut self, pcm: &[i16]) {
         for chunk in pcm.chunks(960) {
-            self.send(json!({ "type": "input_audio_buffer.append", "audio": base64(chunk) }));
+            let audio = base64(chunk);
+            let event = format!(r#"{{"type":"input_audio_buffer.append","audio":"{audio}"}}"#);
+            self.realtime.frame(self.now_ms, &event);
+            self.settle();
             self.advance(chunk.len() as u64 / 24);
         }
     }

@@ -93,7 +93,7 @@ fn wav(file: &[u8]) -> Result<Vec<i16>, DecodeError> {
 }
 
 fn mix(bytes: &[u8], channels: usize) -> Vec<i16> {
-    let samples = crate::provider::realtime::samples(bytes);
+    let samples: Vec<i16> = crate::provider::realtime::samples(bytes).collect();
     let mixed = samples.chunks_exact(channels).map(|frame| {
         frame.iter().map(|sample| i32::from(*sample)).sum::<i32>()
             / i32::try_from(channels).unwrap_or(1)

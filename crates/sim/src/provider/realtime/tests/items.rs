@@ -237,6 +237,29 @@ fn nonsense_gets_an_error_and_the_session_goes_on() {
 }
 
 #[test]
+fn audio_is_taken_and_refused_alike_in_whatever_order_its_event_is_written() {
+    let orders = [
+        r#"{"type":"input_audio_buffer.append","event_id":"one","audio":"AUDIO"}"#,
+        r#"{"audio":"AUDIO","event_id":"one","type":"input_audio_buffer\u002eappend"}"#,
+    ];
+    for order in orders {
+        let mut bench = Bench::new(instant());
+        let good = order.replace("AUDIO", &base64(&[7; 960]));
+        bench.realtime.frame(0, &good);
+        bench.settle();
+        assert_eq!(bench.realtime.input_ms(), 40);
+        bench.realtime.frame(0, &order.replace("AUDIO", "###"));
+        bench.settle();
+        assert_eq!(bench.last("error")["error"]["param"], "audio");
+        assert_eq!(bench.last("error")["error"]["event_id"], "one");
+        bench.realtime.frame(0, &order.replace("\"AUDIO\"", "7"));
+        bench.settle();
+        assert_eq!(bench.last("error")["error"]["event_id"], "one");
+        assert_eq!(bench.realtime.input_ms(), 40);
+    }
+}
+
+#[test]
 fn an_unknown_vendor_speaks_events_that_nobody_knows_between_its_own() {
     let mut realtime = Realtime::new(
         Arc::new(faulty(FaultKind::UnknownEvents)),
