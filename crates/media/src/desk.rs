@@ -3,6 +3,7 @@
 mod io;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::ids::ItemId;
@@ -257,9 +258,16 @@ impl Desk {
         }
     }
 
-    /// Takes the latency samples that were gathered since the last call.
-    pub fn take_latency(&mut self) -> LatencySamples {
-        std::mem::take(&mut self.latency)
+    /// Latency samples that were gathered since [`Desk::forget_latency`].
+    #[must_use]
+    pub fn latency(&self) -> &LatencySamples {
+        &self.latency
+    }
+
+    /// Begins to gather anew.
+    pub fn forget_latency(&mut self) {
+        self.latency.inbound_us.clear();
+        self.latency.outbound_us.clear();
     }
 
     /// Sends the frames that are due: to the peer, if there is one, and to the recording.
@@ -283,7 +291,7 @@ impl Desk {
             }
             self.stats.packets_out += u64::from(self.peer.as_ref().is_some_and(Peer::is_up));
             self.with_peer(now, out, |peer, peer_out| {
-                peer.send_audio(now, frame.rtp_time, &frame.payload, peer_out)
+                peer.send_audio(now, frame.rtp_time, Arc::clone(&frame.payload), peer_out)
             });
         }
         self.sent = sent;
@@ -343,7 +351,7 @@ impl Desk {
         now: Instant,
         seq: u64,
         rtp_time: u64,
-        payload: Vec<u8>,
+        payload: Arc<[u8]>,
         at: Instant,
         out: &mut Vec<DeskOutput>,
     ) {
@@ -362,7 +370,7 @@ impl Desk {
             seq,
             rtp_time,
             length,
-            payload: payload.clone(),
+            payload: Arc::clone(&payload),
             at,
         };
         let mut said = std::mem::take(&mut self.said);

@@ -80,7 +80,7 @@ mod tests {
                 let tone: Vec<i16> = (0..960)
                     .map(|i| ((f64::from(i) * 0.06).sin() * 8_000.0) as i16)
                     .collect();
-                encoder.encode(&tone).unwrap()
+                encoder.encode(&tone).unwrap().to_vec()
             } else {
                 SILENCE.to_vec()
             };

@@ -5,6 +5,7 @@
 //! as long as reordering has lately taken on this path.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Shortest and longest wait for a missing packet. A packet that is reordered rather than lost mostly follows within a
@@ -26,7 +27,7 @@ pub(crate) struct Packet {
     pub(crate) rtp_time: u64,
     /// Its length, 48 kHz samples.
     pub(crate) length: u64,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Arc<[u8]>,
     pub(crate) at: Instant,
 }
 
@@ -172,7 +173,7 @@ mod tests {
             seq,
             rtp_time: seq * 960,
             length: 960,
-            payload: vec![1],
+            payload: [1].into(),
             at,
         }
     }

@@ -254,13 +254,12 @@ impl Listener {
         };
         if self.silent > SETTLED {
             // The decoder has faded out by now; to ask it would be to pay for zeros.
-            let pcm = vec![0; self.frame];
-            return self.emit(&pcm, at, out);
+            return self.emit(vec![0; self.frame], at, out);
         }
         match self.decoder.decode(&packet.payload) {
             Ok(pcm) => {
                 let pcm = pcm.to_vec();
-                self.emit(&pcm, at, out);
+                self.emit(pcm, at, out);
             }
             Err(_) => {
                 tally.stats.packets_bad += 1;
@@ -276,13 +275,12 @@ impl Listener {
             Err(_) => vec![0; self.frame],
         };
         tally.stats.concealed_ms += 20;
-        self.emit(&pcm, at, out);
+        self.emit(pcm, at, out);
     }
 
     fn silence(&mut self, at: Instant, tally: &mut Tally<'_>, out: &mut Vec<Said>) {
         tally.stats.silence_ms += 20;
-        let pcm = vec![0; self.frame];
-        self.emit(&pcm, at, out);
+        self.emit(vec![0; self.frame], at, out);
     }
 
     fn feed_silence(&mut self, now: Instant, tally: &mut Tally<'_>, out: &mut Vec<Said>) {
@@ -305,13 +303,31 @@ impl Listener {
             .map_or(otherwise, |clock| clock.local(rtp))
     }
 
-    /// Hands over audio that began at `at`.
-    fn emit(&mut self, pcm: &[i16], at: Instant, out: &mut Vec<Said>) {
+    /// Hands over audio that began at `at`: as it is if it is a frame, as nearly always, and cut into frames otherwise.
+    fn emit(&mut self, pcm: Vec<i16>, at: Instant, out: &mut Vec<Said>) {
         self.marks.push_back((self.position, at));
         if self.marks.len() > MARKS_MAX {
             self.marks.pop_front();
         }
         self.position += pcm.len() as u64;
+        let mut edges = std::mem::take(&mut self.edges);
+        self.vad.push(&pcm, &mut edges);
+        if self.pending.is_empty() && pcm.len() == self.frame {
+            out.push(Said::Audio(pcm));
+        } else {
+            self.cut(&pcm, out);
+        }
+        for edge in edges.drain(..) {
+            out.push(match edge {
+                Edge::Started(sample) => Said::Started(self.moment(sample, at)),
+                Edge::Ended(sample) => Said::Ended(self.moment(sample, at)),
+            });
+        }
+        self.edges = edges;
+    }
+
+    /// Cuts into frames; what is left of one waits for more.
+    fn cut(&mut self, pcm: &[i16], out: &mut Vec<Said>) {
         self.pending.extend_from_slice(pcm);
         let whole = self.pending.len() / self.frame * self.frame;
         out.extend(
@@ -320,15 +336,6 @@ impl Listener {
                 .map(|frame| Said::Audio(frame.to_vec())),
         );
         self.pending.drain(..whole);
-        let mut edges = std::mem::take(&mut self.edges);
-        self.vad.push(pcm, &mut edges);
-        for edge in edges.drain(..) {
-            out.push(match edge {
-                Edge::Started(sample) => Said::Started(self.moment(sample, at)),
-                Edge::Ended(sample) => Said::Ended(self.moment(sample, at)),
-            });
-        }
-        self.edges = edges;
     }
 
     /// When a sample of the stream was heard.

@@ -47,11 +47,17 @@ pub struct Encoder {
 impl Encoder {
     /// Makes a mono encoder for speech. It spends nothing on loss until it is told of some: [`Encoder::expect_loss`].
     ///
+    /// Without loss it uses CELT, which takes less than half the time that SILK does for the same effort (28 against 62 us
+    /// per frame at 24 kHz, 40 kbit/s, measured over the questions of the corpus). SILK comes with loss: only its packets
+    /// can carry copies.
+    ///
     /// # Errors
     /// When libopus refuses the rate (8, 12, 16, 24 and 48 kHz are allowed) or the bit rate.
     pub fn new(rate_hz: u32, complexity: u8, bitrate_bps: u32) -> Result<Encoder, OpusError> {
         let voip = opus::Application::Voip;
-        Encoder::build(rate_hz, Channels::Mono, voip, complexity, bitrate_bps)
+        let mut encoder = Encoder::build(rate_hz, Channels::Mono, voip, complexity, bitrate_bps)?;
+        encoder.expect_loss(0)?;
+        Ok(encoder)
     }
 
     /// From now on each packet carries a coarse copy of the one before (in-band FEC) that is as good as this loss asks
@@ -60,6 +66,12 @@ impl Encoder {
     /// # Errors
     /// When libopus refuses the percentage (0 to 100 are allowed).
     pub fn expect_loss(&mut self, percent: u8) -> Result<(), OpusError> {
+        // For "music" libopus takes CELT at any rate of ours, for "voice" SILK (its own estimate is bypassed).
+        self.inner.set_signal(if percent > 0 {
+            opus::Signal::Voice
+        } else {
+            opus::Signal::Music
+        })?;
         self.inner.set_inband_fec(percent > 0)?;
         self.inner.set_packet_loss_perc(i32::from(percent))?;
         Ok(())
@@ -111,9 +123,9 @@ impl Encoder {
     ///
     /// # Errors
     /// When the length is not that of a frame.
-    pub fn encode(&mut self, pcm: &[i16]) -> Result<Vec<u8>, OpusError> {
+    pub fn encode(&mut self, pcm: &[i16]) -> Result<&[u8], OpusError> {
         let length = self.inner.encode(pcm, &mut self.buffer)?;
-        Ok(self.buffer[..length].to_vec())
+        Ok(&self.buffer[..length])
     }
 
     /// The codec's own delay in samples at 48 kHz: what a file must declare as pre-skip.

@@ -12,6 +12,7 @@ mod texts;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
@@ -270,7 +271,7 @@ impl Peer {
         &mut self,
         now: Instant,
         rtp_time_48k: u32,
-        payload: &[u8],
+        payload: impl Into<Arc<[u8]>>,
         out: &mut Vec<PeerOutput>,
     ) {
         out.append(&mut self.pending);
@@ -281,7 +282,8 @@ impl Peer {
             return;
         };
         let marker = self.next_rtp_time != Some(rtp_time_48k);
-        let length = opus::duration_48k(payload).unwrap_or(opus::FRAME_48K);
+        let payload = payload.into();
+        let length = opus::duration_48k(&payload).unwrap_or(opus::FRAME_48K);
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(mid, None) else {
             return;
@@ -418,7 +420,7 @@ impl Peer {
     fn on_event(&mut self, now: Instant, event: Event, out: &mut Vec<PeerOutput>) {
         // Not `match`: the enum is open, and what is not listed here is not for us.
         if let Event::RtpPacket(packet) = event {
-            self.on_packet(&packet, out);
+            self.on_packet(packet, out);
         } else if let Event::Connected = event {
             if self.state == State::Connecting {
                 self.state = State::Up;
@@ -449,7 +451,7 @@ impl Peer {
         }
     }
 
-    fn on_packet(&mut self, packet: &RtpPacket, out: &mut Vec<PeerOutput>) {
+    fn on_packet(&mut self, packet: RtpPacket, out: &mut Vec<PeerOutput>) {
         // Padding without payload, or a payload type that is not ours.
         if packet.payload.is_empty() || self.opus_pt() != Some(packet.header.payload_type) {
             return;
@@ -457,7 +459,7 @@ impl Peer {
         out.push(PeerOutput::Audio {
             seq: *packet.seq_no,
             rtp_time: self.extend(packet.header.timestamp),
-            payload: packet.payload.to_vec(),
+            payload: packet.payload,
             at: packet.timestamp,
         });
     }

@@ -8,6 +8,7 @@
 mod utterance;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::ids::ItemId;
@@ -40,7 +41,7 @@ const FADES_PER_S: usize = 200;
 pub(crate) struct Sent {
     pub(crate) rtp_time: u32,
     pub(crate) at: Instant,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Arc<[u8]>,
 }
 
 /// An utterance whose last audio was sent but is still being heard.
@@ -214,7 +215,7 @@ impl Playout {
             };
             self.frame(now, due, stats, latency);
             if self.next.is_some() && encode == Encode::Yes {
-                let payload = self.encoder.encode(&self.scratch)?;
+                let payload = self.encoder.encode(&self.scratch)?.into();
                 out.push(Sent {
                     rtp_time: self.rtp_time(due),
                     at: due,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Samples kept between two calls of `take_latency`: 80 s of packets.
+/// Samples kept between two calls of `forget_latency`: 80 s of packets.
 const SAMPLES_MAX: usize = 4_000;
 
 /// Counters of one session, since its beginning. They only grow, `jitter_us` excepted.

@@ -292,7 +292,7 @@ impl File {
     }
 
     fn frame(&mut self, stereo: &[i16]) -> Result<(), OpusError> {
-        let packet = self.encoder.encode(stereo)?;
+        let packet = self.encoder.encode(stereo)?.to_vec();
         self.packets += 1;
         let (end, granule) = if self.is_complete() {
             // The end is trimmed to the exact sample (RFC 7845, 4.4).

@@ -97,7 +97,7 @@ pub async fn start_with(
     load_studies(&store, &config.studies.folder).await?;
     let cap = i64::try_from(config.capacity.sessions_max).unwrap_or(i64::MAX);
     metrics.sessions_cap.set(cap);
-    let shards = Shards::start(config.media.shards, &metrics)
+    let shards = Shards::start(config.media.shards, &net, &metrics)
         .context("the media threads cannot start: this machine gives no more")?;
     let (changes, _) = broadcast::channel(CHANGES_MAX);
     let registry = Registry::new(Parts {

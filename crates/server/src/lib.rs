@@ -15,6 +15,7 @@ mod hold;
 pub mod http;
 pub mod metrics;
 pub mod mistake;
+mod pace;
 mod search;
 pub mod second;
 pub mod secrets;

@@ -1,10 +1,13 @@
 //! The media of all participants: one UDP socket, one TCP listener, one thread that reads both.
 //!
-//! The thread does nothing but read, look up the owner and hand over (`demux`), so a busy database or a slow page never
-//! delays audio. Sending needs no thread: media tasks write straight into the shared socket, and a full socket buffer
-//! drops the datagram, as any router on the way would.
+//! The thread does nothing but read, look up the owner (`demux`) and hand over to the owner's shard (`lane`), so a busy
+//! database or a slow page never delays audio. Sending needs no thread: shards write into the shared socket, and a full
+//! socket buffer drops the datagram, as any router on the way would. Both ways datagrams go through the kernel in batches
+//! (`batch`, decision 0018).
 
+mod batch;
 mod demux;
+mod lane;
 mod tcp;
 
 use std::io;
@@ -13,26 +16,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use media::Proto;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use batch::{AT_ONCE, Outgoing, Receiver};
 pub(crate) use demux::Inbound;
-use demux::{Delivery, RouteId, Table};
+use demux::{RouteId, Table};
+use lane::Addressed;
+pub(crate) use lane::Lane;
 
 use crate::alive::Alive;
 use crate::metrics::Metrics;
+use crate::pace;
 
 /// Socket buffers: half a second of 400 sessions both ways (50 packets/s of about 120 bytes, which the kernel accounts
 /// with some 768 bytes each) is 7.7 MB; the kernel grants what `net.core.rmem_max` allows.
 const SOCKET_BUFFER_BYTES: usize = 8 << 20;
-/// Datagrams read in one go before others on the thread get a turn.
-const READ_BATCH: usize = 64;
-/// No path carries larger ones to us: browsers keep DTLS, SCTP and RTP below 1,500 bytes.
-const DATAGRAM_MAX: usize = 2_048;
+/// What datagrams are copied into, to be read by several sessions: a batch of them and more.
+const BLOCK_BYTES: usize = 32 << 10;
 
 /// Where media listens and what browsers are told.
 #[derive(Clone, Debug)]
@@ -69,8 +75,14 @@ struct Inner {
     udp_told: Vec<SocketAddr>,
     tcp_told: Vec<SocketAddr>,
     udp_addr: SocketAddr,
-    table: Mutex<Table>,
+    table: Mutex<Table<Owner>>,
     metrics: Arc<Metrics>,
+}
+
+/// Who gets the datagrams of a peer: a session's queue, reached through its shard's lane.
+struct Owner {
+    lane: Arc<lane::Shared>,
+    queue: mpsc::Sender<Inbound>,
 }
 
 /// The thread that reads. It ends when this is dropped; [`NetThread::stop`] waits for it.
@@ -199,36 +211,35 @@ impl Net {
         &self.inner.tcp_told
     }
 
-    /// Lets datagrams for this user fragment reach `sender`, until the route is dropped.
-    pub(crate) fn route(&self, ufrag: &str, sender: mpsc::Sender<Inbound>) -> Route {
+    fn route(&self, ufrag: &str, queue: mpsc::Sender<Inbound>, lane: Arc<lane::Shared>) -> Route {
         Route {
             net: self.clone(),
-            id: self.inner.table().add(ufrag, sender),
+            id: self.inner.table().add(ufrag, Owner { lane, queue }),
             _alive: self.inner.metrics.alive("peer"),
         }
     }
 
     /// Sends at once or not at all.
-    pub(crate) fn send(&self, proto: Proto, destination: SocketAddr, bytes: Vec<u8>) {
-        let sent = match proto {
-            Proto::Udp => self.inner.udp.send_to(&bytes, destination).is_ok(),
-            Proto::Tcp => {
-                let connection = self.inner.table().connection(destination).cloned();
-                connection.is_some_and(|frames| frames.try_send(Bytes::from(bytes)).is_ok())
-            }
-        };
-        if !sent {
-            self.inner
-                .metrics
-                .dropped
-                .get_or_create(&[("kind", "datagram_out")])
-                .inc();
+    fn send_udp(&self, datagrams: &[Outgoing]) {
+        let unsent = batch::send(&self.inner.udp, datagrams);
+        self.dropped("datagram_out", unsent);
+    }
+
+    /// Sends at once or not at all.
+    fn send_tcp(&self, destination: SocketAddr, bytes: Vec<u8>) {
+        let connection = self.inner.table().connection(destination).cloned();
+        if connection.is_none_or(|frames| frames.try_send(Bytes::from(bytes)).is_err()) {
+            self.dropped("datagram_out", 1);
         }
+    }
+
+    fn dropped(&self, kind: &'static str, count: u64) {
+        self.inner.dropped(kind, count);
     }
 }
 
 impl Inner {
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, Table<Owner>> {
         // Nothing in the table can be left half changed by a panic: each map is changed by single calls.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -249,24 +260,30 @@ impl Inner {
             .unwrap_or(self.udp_addr)
     }
 
-    fn deliver(&self, inbound: Inbound) -> Delivery {
-        let delivery = self.table().deliver(inbound);
-        match delivery {
-            Delivery::Delivered => {}
-            Delivery::Full => drop(
-                self.metrics
-                    .dropped
-                    .get_or_create(&[("kind", "datagram")])
-                    .inc(),
-            ),
-            Delivery::Unknown => drop(
-                self.metrics
-                    .dropped
-                    .get_or_create(&[("kind", "unknown_datagram")])
-                    .inc(),
-            ),
+    /// Hands one datagram over; whether it is anybody's.
+    fn deliver(&self, inbound: Inbound) -> bool {
+        let mut one = Vec::new();
+        let lane = {
+            let mut table = self.table();
+            let owner = table.owner(inbound.proto, inbound.source, &inbound.bytes);
+            owner.map(|owner| {
+                let queue = owner.queue.clone();
+                one.push(Addressed { inbound, queue });
+                Arc::clone(&owner.lane)
+            })
+        };
+        match lane {
+            Some(ref lane) => self.dropped("datagram", lane.hand_over(&mut one)),
+            None => self.dropped("unknown_datagram", 1),
         }
-        delivery
+        lane.is_some()
+    }
+
+    fn dropped(&self, kind: &'static str, count: u64) {
+        if count > 0 {
+            let dropped = &self.metrics.dropped;
+            dropped.get_or_create(&[("kind", kind)]).inc_by(count);
+        }
     }
 }
 
@@ -296,10 +313,7 @@ fn run(
     inner: Arc<Inner>,
     stop: &CancellationToken,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match pace::builder().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "the media receive thread could not start: no participant can be heard");
@@ -324,30 +338,83 @@ fn run(
 }
 
 async fn receive(udp: &UdpSocket, inner: &Inner) {
-    let mut buffer = vec![0; DATAGRAM_MAX];
+    let mut reading = Reading::new(inner);
     loop {
         if let Err(error) = udp.readable().await {
             tracing::error!(%error, "the media socket cannot be watched");
             return;
         }
-        for _ in 0..READ_BATCH {
-            match udp.try_recv_from(&mut buffer) {
-                Ok((length, source)) => {
-                    let bytes = Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default());
-                    let destination = inner.told(Proto::Udp, source);
-                    inner.deliver(Inbound {
-                        proto: Proto::Udp,
-                        source,
-                        destination,
-                        bytes,
-                        at: Instant::now(),
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // An ICMP "port unreachable" for something we sent; the peer's own timers notice.
-                Err(_) => {}
-            }
-        }
+        // An error is an ICMP "port unreachable" for something we sent; the peer's own timers notice. Anything else,
+        // and nothing there, is what the next wait is for.
+        drop(
+            udp.try_io(Interest::READABLE, || match reading.batch(udp)? {
+                AT_ONCE => Ok(()),
+                // That was all: what has come since is told by the next wait.
+                _fewer => Err(io::Error::from(io::ErrorKind::WouldBlock)),
+            }),
+        );
+        // A whole batch may not have been all; others on the thread get their turn first.
         tokio::task::yield_now().await;
+    }
+}
+
+/// Reads datagrams and hands them to the lanes of their owners.
+struct Reading<'i> {
+    inner: &'i Inner,
+    receiver: Receiver,
+    block: BytesMut,
+    batches: Vec<(Arc<lane::Shared>, Vec<Addressed>)>,
+}
+
+impl Reading<'_> {
+    fn new(inner: &Inner) -> Reading<'_> {
+        Reading {
+            inner,
+            receiver: Receiver::new(),
+            block: BytesMut::with_capacity(BLOCK_BYTES),
+            batches: Vec::new(),
+        }
+    }
+
+    /// One call of the kernel, one look-up of each datagram, one wake-up of each shard.
+    fn batch(&mut self, udp: &UdpSocket) -> io::Result<usize> {
+        let (inner, block, batches) = (self.inner, &mut self.block, &mut self.batches);
+        let mut table = inner.table();
+        let at = Instant::now();
+        let mut unknown = 0;
+        let received = self.receiver.receive(udp, |source, bytes| {
+            let Some(owner) = table.owner(Proto::Udp, source, bytes) else {
+                unknown += 1;
+                return;
+            };
+            if block.capacity() < bytes.len() {
+                block.reserve(BLOCK_BYTES);
+            }
+            block.extend_from_slice(bytes);
+            let inbound = Inbound {
+                proto: Proto::Udp,
+                source,
+                destination: inner.told(Proto::Udp, source),
+                bytes: block.split().freeze(),
+                at,
+            };
+            let index = batches
+                .iter()
+                .position(|(lane, _)| Arc::ptr_eq(lane, &owner.lane));
+            let index = index.unwrap_or_else(|| {
+                batches.push((Arc::clone(&owner.lane), Vec::with_capacity(AT_ONCE)));
+                batches.len() - 1
+            });
+            if let Some((_, batch)) = batches.get_mut(index) {
+                let queue = owner.queue.clone();
+                batch.push(Addressed { inbound, queue });
+            }
+        });
+        drop(table);
+        inner.dropped("unknown_datagram", unknown);
+        for (lane, batch) in batches.iter_mut().filter(|(_, batch)| !batch.is_empty()) {
+            inner.dropped("datagram", lane.hand_over(batch));
+        }
+        received
     }
 }

@@ -62,8 +62,7 @@ pub struct ParticipantConfig {
 pub enum Ears {
     /// Decodes the audio and recognises it by sound; captions fill in what it does not recognise.
     Sound,
-    /// Reads captions only and judges speech by the size of packets: cheap enough for hundreds of participants on one
-    /// machine.
+    /// Reads captions only, and hears no more than how loud it is: cheap enough for hundreds of participants on one machine.
     Captions,
 }
 

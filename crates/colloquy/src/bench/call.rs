@@ -157,9 +157,10 @@ impl Call {
                 PeerOutput::Transmit {
                     destination, bytes, ..
                 } => drop(self.socket.try_send_to(&bytes, destination)),
-                PeerOutput::Audio { payload, at, .. } => {
-                    self.events.push_back(Event::Audio { payload, at })
-                }
+                PeerOutput::Audio { payload, at, .. } => self.events.push_back(Event::Audio {
+                    payload: payload.to_vec(),
+                    at,
+                }),
                 PeerOutput::Lost => self.lost = true,
                 PeerOutput::Up | PeerOutput::Text(_) => {}
             }

@@ -39,7 +39,7 @@ pub(super) fn burst(length: usize) -> Result<Burst, OpusError> {
     pcm.resize((LEAD + length + TAIL) * FRAME, 0);
     let packets = pcm
         .chunks_exact(FRAME)
-        .map(|frame| encoder.encode(frame))
+        .map(|frame| encoder.encode(frame).map(<[u8]>::to_vec))
         .collect::<Result<_, _>>()?;
     Ok(Burst {
         packets,

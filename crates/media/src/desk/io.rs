@@ -40,8 +40,8 @@ impl Default for DeskConfig {
     fn default() -> Self {
         DeskConfig {
             model_rate_hz: 24_000,
-            opus_complexity: 5,
-            opus_bitrate_bps: 28_000,
+            opus_complexity: 2,
+            opus_bitrate_bps: 40_000,
             recording: Recording::On,
             beginning: Beginning::default(),
             farewell: "",

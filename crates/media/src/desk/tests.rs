@@ -59,7 +59,14 @@ fn hour(period_ns: u64) -> (Vec<u8>, Vec<f64>, Vec<f64>, DeskStats) {
         let index = usize::try_from(in_turn.wrapping_sub(ANSWER_AT)).unwrap_or(usize::MAX);
         let payload = answer.get(index).unwrap_or(&quiet).clone();
         // None is lost: a hole would be an occasion to catch up.
-        desk.on_audio(now, packet, 5_000 + packet * 960, payload, now, &mut out);
+        desk.on_audio(
+            now,
+            packet,
+            5_000 + packet * 960,
+            payload.into(),
+            now,
+            &mut out,
+        );
         for output in out.drain(..) {
             if let DeskOutput::Chunk(chunk) = output {
                 recording.extend(chunk.bytes);

@@ -1,6 +1,7 @@
 //! What goes into a peer and what comes out.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::net::{Certificate, Proto};
@@ -39,7 +40,7 @@ pub enum PeerOutput {
         /// RTP timestamp at 48 kHz, extended: the lower 32 bits are those of the packet.
         rtp_time: u64,
         /// One Opus packet.
-        payload: Vec<u8>,
+        payload: Arc<[u8]>,
         /// When it arrived.
         at: Instant,
     },

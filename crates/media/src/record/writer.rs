@@ -174,8 +174,8 @@ impl Writer {
     pub fn finish(mut self, now: Instant) -> Chunk {
         self.write_until(now.max(self.horizon));
         // A stream ends with a packet, so each gets one more.
-        self.put(PARTICIPANT, &SILENCE);
-        self.put(INTERVIEWER, &SILENCE);
+        self.put(PARTICIPANT, SILENCE.to_vec());
+        self.put(INTERVIEWER, SILENCE.to_vec());
         self.take_chunk(PacketWriteEndInfo::EndStream)
     }
 
@@ -209,7 +209,7 @@ impl Writer {
             if -behind > AHEAD_MAX_48K || (-behind > AHEAD_48K && !packet.voice) {
                 self.unrecorded += 1;
             } else {
-                self.put(PARTICIPANT, &packet.payload);
+                self.put(PARTICIPANT, packet.payload);
             }
         }
         // Nothing came for a while: the track goes on in silence. What may still come keeps its place.
@@ -231,7 +231,7 @@ impl Writer {
                 INTERVIEWER,
                 packet.start_48k - self.interviewer.written_48k as i64,
             );
-            self.put(INTERVIEWER, &packet.payload);
+            self.put(INTERVIEWER, packet.payload);
         }
         let behind = until - self.interviewer.written_48k as i64;
         self.fill(INTERVIEWER, behind - FRAME_48K as i64);
@@ -241,12 +241,12 @@ impl Writer {
     fn fill(&mut self, serial: u32, behind_48k: i64) {
         let frames = (behind_48k + FRAME_48K as i64 / 2).max(0) / FRAME_48K as i64;
         for _ in 0..frames {
-            self.put(serial, &SILENCE);
+            self.put(serial, SILENCE.to_vec());
         }
     }
 
-    fn put(&mut self, serial: u32, payload: &[u8]) {
-        let Some(length) = opus::duration_48k(payload) else {
+    fn put(&mut self, serial: u32, payload: Vec<u8>) {
+        let Some(length) = opus::duration_48k(&payload) else {
             return;
         };
         let track = if serial == PARTICIPANT {
@@ -264,7 +264,7 @@ impl Writer {
             },
         );
         track.written_48k += length;
-        track.last = Some((payload.to_vec(), track.written_48k + u64::from(PRE_SKIP)));
+        track.last = Some((payload, track.written_48k + u64::from(PRE_SKIP)));
     }
 
     /// Whole pages only, so that the chunk can be read without the next.

@@ -314,7 +314,7 @@ impl Call {
                 if let Some(client) = &mut self.client {
                     // An empty packet stands for one that the browser does not send.
                     if !packet.is_empty() {
-                        client.send_audio(self.now, mic.rtp_time, &packet, &mut self.client_out);
+                        client.send_audio(self.now, mic.rtp_time, packet, &mut self.client_out);
                     }
                 }
                 mic.rtp_time = mic.rtp_time.wrapping_add(960);
@@ -401,7 +401,8 @@ impl Call {
                     payload,
                     at,
                 } => {
-                    self.client_audio.push((seq, rtp_time, payload, at));
+                    self.client_audio
+                        .push((seq, rtp_time, payload.to_vec(), at));
                 }
                 PeerOutput::Text(text) => self.client_texts.push(text),
                 PeerOutput::Lost => self.client_lost = true,

@@ -21,7 +21,7 @@ fn heard(seed: u64, link: Link, packets: Vec<Vec<u8>>) -> Call {
 fn what_was_said_is_heard_bit_by_bit_and_at_once() {
     let packets = sound::packets(sound::ANSWER);
     let said = sound::decode(&packets);
-    let mut call = heard(
+    let call = heard(
         1,
         Link {
             jitter: Duration::from_millis(5),
@@ -39,7 +39,7 @@ fn what_was_said_is_heard_bit_by_bit_and_at_once() {
         (stats.packets_lost, stats.packets_late, stats.concealed_ms),
         (0, 0, 0)
     );
-    let latency = call.desk.take_latency().inbound_us;
+    let latency = call.desk.latency().inbound_us.clone();
     assert!(
         latency.len() >= whole / FRAME && latency.iter().all(|us| *us == 0),
         "in-order packets waited"
@@ -171,11 +171,11 @@ fn reordering_costs_a_short_wait_and_no_audio() {
         ..Link::PERFECT
     };
     let tone = sound::tone(300.0, 20_000);
-    let mut call = heard(6, link, sound::encode(&tone));
+    let call = heard(6, link, sound::encode(&tone));
     let stats = call.desk.stats();
     assert!(stats.packets_lost <= 3, "{stats:?}");
     assert!(stats.concealed_ms <= 60, "{stats:?}");
-    let mut waits = call.desk.take_latency().inbound_us;
+    let mut waits = call.desk.latency().inbound_us.clone();
     waits.sort_unstable();
     let at = |share: usize| waits[waits.len() * share / 100];
     assert!(
@@ -190,8 +190,8 @@ fn reordering_costs_a_short_wait_and_no_audio() {
 #[test]
 fn audio_is_handed_over_within_the_latency_goal_at_a_hundredth_lost() {
     let tone = sound::tone(300.0, 20_000);
-    let mut call = heard(7, Link::lossy(10), sound::encode(&tone));
-    let mut waits = call.desk.take_latency().inbound_us;
+    let call = heard(7, Link::lossy(10), sound::encode(&tone));
+    let mut waits = call.desk.latency().inbound_us.clone();
     waits.sort_unstable();
     let at = |share: usize| waits[waits.len() * share / 100];
     assert!(

@@ -58,7 +58,7 @@ fn the_first_frame_leaves_at_once_and_the_facts_tell_the_exact_length() {
     );
     let (_, _, _, first) = call.client_audio[0];
     assert_eq!(first, begin + call.down.delay);
-    assert_eq!(call.desk.take_latency().outbound_us, [0]);
+    assert_eq!(call.desk.latency().outbound_us, [0]);
 }
 
 /// Packets that carry a copy of the one before: after the table of contents come a bit for voice and one for the copy

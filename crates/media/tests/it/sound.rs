@@ -45,7 +45,7 @@ pub(crate) fn encode(pcm: &[i16]) -> Vec<Vec<u8>> {
     // As browsers do: copies against loss in every packet.
     encoder.expect_loss(10).unwrap();
     pcm.chunks_exact(FRAME)
-        .map(|frame| encoder.encode(frame).unwrap())
+        .map(|frame| encoder.encode(frame).unwrap().to_vec())
         .collect()
 }
 

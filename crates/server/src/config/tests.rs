@@ -93,7 +93,7 @@ fn an_address_that_no_browser_can_reach_is_refused() {
     check(
         "[media]\nopus_complexity = 11\n",
         &[],
-        &[(2, "media.opus_complexity", "default is 1")],
+        &[(2, "media.opus_complexity", "default is 2")],
     );
 }
 

@@ -127,14 +127,14 @@ fn media(config: &Config, checks: &mut Checks) {
         media.opus_complexity <= 10,
         "media.opus_complexity",
         "is not between 0 and 10",
-        "The default is 1",
+        "The default is 2",
     );
     let rate = (6_000..=128_000).contains(&media.opus_bitrate_bps);
     checks.that(
         rate,
         "media.opus_bitrate_bps",
         "is not between 6,000 and 128,000 bits per second",
-        "The default is 32000",
+        "The default is 40000",
     );
     checks.that(
         media.shards <= 256,

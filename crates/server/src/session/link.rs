@@ -223,7 +223,7 @@ impl Running {
         }
         // Small buffers: the library's default of 128 KiB each way is most of a session's memory.
         let config = WebSocketConfig::default()
-            .read_buffer_size(16 << 10)
+            .read_buffer_size(8 << 10)
             .write_buffer_size(4 << 10)
             .max_write_buffer_size(1 << 20)
             .max_message_size(Some(8 << 20))
@@ -266,7 +266,15 @@ impl Running {
         let mut silent_at = now() + SILENT_AT_MOST;
         let mut flush_at: Option<tokio::time::Instant> = None;
         let mut heard_at: Option<Instant> = None;
+        // One timer for all of them: setting it later, as each frame does, costs next to nothing.
+        let mut timer = std::pin::pin!(sleep_until(ready_by));
         loop {
+            let ready_by = (!self.ready).then_some(ready_by);
+            let due = [Some(silent_at), Some(ping_at), flush_at, ready_by];
+            let due = due.into_iter().flatten().min().unwrap_or(ping_at);
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
             if let Err(end) = self.carry_out(socket, heard_at.take()).await {
                 return end;
             }
@@ -288,19 +296,26 @@ impl Running {
                         return end;
                     }
                 }
-                () = sleep_until(flush_at.unwrap_or_else(now)), if flush_at.is_some() => {
-                    self.task.codec.flush(&mut self.out);
-                    flush_at = None;
-                }
-                () = sleep_until(ready_by), if !self.ready => {
-                    return End::Io(format!("not ready within {} ms", self.task.ready_within.as_millis()));
-                }
-                () = sleep_until(silent_at) => return End::Io("the provider has fallen silent".to_owned()),
-                () = sleep_until(ping_at) => {
-                    ping_at = now() + PING_EVERY;
-                    if let Err(end) = send(socket, [Message::Ping(bytes::Bytes::new())]).await {
-                        return end;
-                    }
+                () = &mut timer => {}
+            }
+            let is_due = |at: tokio::time::Instant| at <= now();
+            if flush_at.is_some_and(is_due) {
+                self.task.codec.flush(&mut self.out);
+                flush_at = None;
+            }
+            if !self.ready && ready_by.is_some_and(is_due) {
+                return End::Io(format!(
+                    "not ready within {} ms",
+                    self.task.ready_within.as_millis()
+                ));
+            }
+            if is_due(silent_at) {
+                return End::Io("the provider has fallen silent".to_owned());
+            }
+            if is_due(ping_at) {
+                ping_at = now() + PING_EVERY;
+                if let Err(end) = send(socket, [Message::Ping(bytes::Bytes::new())]).await {
+                    return end;
                 }
             }
         }
@@ -336,8 +351,12 @@ impl Running {
         socket: &mut WebSocketStream<W>,
         heard_at: Option<Instant>,
     ) -> Result<(), End> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
         let mut frames = Vec::new();
-        for output in std::mem::take(&mut self.out) {
+        let mut out = std::mem::take(&mut self.out);
+        for output in out.drain(..) {
             match output {
                 CodecOutput::Send(text) => frames.push(Message::text(text)),
                 CodecOutput::Event(event) => self.tell(event)?,
@@ -361,6 +380,7 @@ impl Running {
                 }
             }
         }
+        self.out = out;
         if !frames.is_empty() {
             send(socket, frames).await?;
             if let Some(at) = heard_at {

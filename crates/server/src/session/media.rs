@@ -4,6 +4,7 @@
 //! drops its oldest, towards the session facts either fit or the session fails, towards the recorder chunks either fit or
 //! are counted as lost.
 
+mod io;
 mod restart;
 
 use std::collections::VecDeque;
@@ -16,12 +17,13 @@ use media::{Answer, Chunk, Datagram, Desk, DeskFact, DeskOutput, NetConfig, Offe
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
+pub(super) use io::{Order, Report, Spoken};
+
 use super::fresh;
 use super::link::{HEARD, Heard};
-use super::restart::Asked;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::udp::{Inbound, Net, Route};
+use crate::udp::{Inbound, Lane, Route};
 
 /// Datagrams waiting for the task: a second and more of audio with everything around it.
 pub(super) const DATAGRAMS: usize = 128;
@@ -41,65 +43,6 @@ const TEXTS_PER_SECOND: u32 = 20;
 const KEPT_FOR: Duration = Duration::from_millis(20 * HEARD as u64);
 /// A timer that is due again at once would spin; the desk's own grain is a 20 ms frame.
 const TICK_MIN: Duration = Duration::from_millis(1);
-
-/// What the session task tells the media task. Dropping the sender finishes the recording and ends the task.
-pub(super) enum Order {
-    /// Answer an offer with a new peer in place of the old one.
-    Accept {
-        /// The new peer's number.
-        peer: PeerNo,
-        /// The offer.
-        sdp: String,
-        /// Gets the answer.
-        reply: oneshot::Sender<Result<Answer, OfferError>>,
-    },
-    /// Answer an ICE restart.
-    Restart(Asked),
-    /// From now on the participant is heard by this link.
-    Listen(fresh::Sender<Heard>),
-    /// Stop playing.
-    Cut,
-    /// Play nothing more of this utterance.
-    DropUtterance(ItemId),
-    /// Send this to the page.
-    Tell(String),
-    /// Close this peer, after a moment in which the page can still hear.
-    ClosePeer(PeerNo),
-    /// The participant hung up: close this peer now.
-    HangUp(PeerNo),
-    /// Finish the recording, then end.
-    Finish,
-}
-
-/// Interviewer audio, from a link.
-#[derive(Debug)]
-pub(super) enum Spoken {
-    /// Some of it.
-    Audio {
-        /// The utterance.
-        item: ItemId,
-        /// Samples at the profile's output rate.
-        pcm: Vec<i16>,
-        /// When it came in.
-        at: Instant,
-    },
-    /// That was all of it.
-    Done {
-        /// The utterance.
-        item: ItemId,
-    },
-}
-
-/// What the media task tells the session task.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Report {
-    /// A peer is being connected. Comes before any of its facts.
-    Accepted(PeerNo),
-    /// Something happened.
-    Fact(PeerNo, MediaFact),
-    /// The page sent this.
-    Text(String),
-}
 
 /// Everything the task owns or talks to.
 pub(super) struct MediaTask {
@@ -124,7 +67,7 @@ pub(super) struct MediaTask {
     /// Ends the session, with the reason.
     pub(super) failures: mpsc::Sender<&'static str>,
     /// The sockets.
-    pub(super) net: Net,
+    pub(super) lane: Lane,
     /// What browsers are told.
     pub(super) told: Arc<NetConfig>,
     /// Time.
@@ -184,8 +127,13 @@ impl MediaTask {
 impl Running {
     async fn run(&mut self) {
         let mut earliest = Instant::now();
+        // One timer for the task's life: setting it later, as each frame does, costs next to nothing.
+        let mut timer = std::pin::pin!(sleep_until(earliest.into()));
         loop {
-            let due = self.due().max(earliest);
+            let due = self.due().max(earliest).into();
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
             // Sockets before due timers: a timer-first loop starves its input when overloaded (reference/media.md, 1).
             tokio::select! {
                 biased;
@@ -197,7 +145,7 @@ impl Running {
                 }
                 Some(inbound) = self.task.datagrams.recv() => self.receive(inbound),
                 Some(spoken) = self.task.spoken.recv() => self.speak(spoken),
-                () = sleep_until(due.into()) => {}
+                () = &mut timer => {}
             }
             let now = Instant::now();
             if now >= self.due() {
@@ -264,7 +212,7 @@ impl Running {
         if let Ok(answer) = &answer {
             self.task.route = Some(
                 self.task
-                    .net
+                    .lane
                     .route(&answer.ufrag, self.task.datagrams_in.clone()),
             );
             self.task.peer = peer;
@@ -340,7 +288,7 @@ impl Running {
         if self.out.is_empty() {
             return;
         }
-        let latency = self.task.desk.take_latency();
+        let latency = self.task.desk.latency();
         let heard_at = latency
             .inbound_us
             .last()
@@ -351,14 +299,16 @@ impl Running {
                 .audio_out_seconds
                 .observe((*before + micros(*us)).as_secs_f64());
         }
-        for output in std::mem::take(&mut self.out) {
+        self.task.desk.forget_latency();
+        let mut out = std::mem::take(&mut self.out);
+        for output in out.drain(..) {
             match output {
                 DeskOutput::Transmit {
                     proto,
                     source: _,
                     destination,
                     bytes,
-                } => self.task.net.send(proto, destination, bytes),
+                } => self.task.lane.send(proto, destination, bytes),
                 DeskOutput::ParticipantAudio(pcm) => self.hear(pcm, heard_at),
                 DeskOutput::Fact(fact) => {
                     if fact == DeskFact::Lost {
@@ -371,6 +321,7 @@ impl Running {
                 DeskOutput::Chunk(chunk) => self.keep(chunk),
             }
         }
+        self.out = out;
     }
 
     fn hear(&mut self, pcm: Vec<i16>, at: Instant) {

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::pace;
+use crate::udp::{Lane, Net};
 
 /// Between two looks at how late a thread is.
 const TICK: std::time::Duration = std::time::Duration::from_millis(100);
@@ -49,6 +51,7 @@ pub(crate) struct Lateness {
 #[derive(Clone)]
 struct Shard {
     handle: Handle,
+    lane: Lane,
     sessions: Arc<AtomicUsize>,
 }
 
@@ -61,6 +64,11 @@ impl Seat {
     /// Where the session's audio tasks are spawned.
     pub(super) fn handle(&self) -> &Handle {
         &self.shard.handle
+    }
+
+    /// The shard's way to the sockets.
+    pub(super) fn lane(&self) -> &Lane {
+        &self.shard.lane
     }
 }
 
@@ -75,7 +83,7 @@ impl Shards {
     ///
     /// # Errors
     /// If the system gives no more threads.
-    pub fn start(count: usize, metrics: &Metrics) -> io::Result<Shards> {
+    pub fn start(count: usize, net: &Net, metrics: &Metrics) -> io::Result<Shards> {
         let count = match count {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             count => count,
@@ -85,9 +93,13 @@ impl Shards {
         let mut shards = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         for no in 0..count {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let runtime = pace::builder().build()?;
+            let lane = Lane::new(net);
+            runtime.spawn(lane.clone().carry());
+            let last = lane.clone();
             shards.push(Shard {
                 handle: runtime.handle().clone(),
+                lane,
                 sessions: Arc::default(),
             });
             let stop = stop.clone();
@@ -102,6 +114,8 @@ impl Shards {
                             () = told.tick(lag) => {}
                         }
                     });
+                    // Goodbyes of sessions that ended last.
+                    last.flush();
                 })?;
             threads.push(thread);
         }
@@ -185,10 +199,19 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::udp::NetParams;
 
     #[test]
     fn sessions_spread_evenly_and_give_their_seats_back() {
-        let shards = Shards::start(2, &Metrics::new()).unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let any = "127.0.0.1:0".parse().unwrap();
+        let params = NetParams {
+            udp: any,
+            tcp: any,
+            advertise: vec![],
+        };
+        let (net, _thread) = Net::bind(&params, Arc::clone(&metrics)).unwrap();
+        let shards = Shards::start(2, &net, &metrics).unwrap();
         let load = |shards: &Shards| -> Vec<usize> {
             shards
                 .shards

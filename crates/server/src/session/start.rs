@@ -194,7 +194,7 @@ impl Registry {
         let media = media_task::MediaTask {
             desk,
             peer,
-            route: Some(inner.parts.net.route(ufrag, datagrams_in.clone())),
+            route: Some(seat.lane().route(ufrag, datagrams_in.clone())),
             datagrams_in,
             datagrams,
             orders,
@@ -202,7 +202,7 @@ impl Registry {
             reports: reports_in,
             chunks: Some(chunks_in),
             failures,
-            net: inner.parts.net.clone(),
+            lane: seat.lane().clone(),
             told: Arc::clone(&inner.told),
             clock: inner.parts.clock,
             metrics: Arc::clone(&inner.parts.metrics),

@@ -1,8 +1,8 @@
 //! Which datagram belongs to which session: by ICE user fragment first, then by the address it was seen from.
 //!
-//! The table is shared by the receive loop, the TCP connections and the media tasks behind one mutex that is held for a
-//! map lookup and a `try_send`, never across an await. Every map is bounded: routes by the number of sessions (one per
-//! peer), addresses per route by [`ADDRESSES_MAX`], connections by the listener's own limit.
+//! The table is shared by the receive loop, the TCP connections and the media tasks behind one mutex that is held for the
+//! lookups of a batch, never across an await. Every map is bounded: routes by the number of sessions (one per peer),
+//! addresses per route by [`ADDRESSES_MAX`], connections by the listener's own limit.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -30,47 +30,47 @@ pub(crate) struct Inbound {
     pub(crate) at: Instant,
 }
 
-/// What became of a datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// Its media task has it.
-    Delivered,
-    /// Its media task is behind; this one was dropped. Audio is worthless late, STUN and DTLS repeat themselves.
-    Full,
-    /// Nobody's: a scanner, or a peer that is gone.
-    Unknown,
-}
-
 /// Names one route for as long as it exists; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RouteId(u64);
 
-struct Route {
+struct Route<O> {
     ufrag: String,
-    sender: mpsc::Sender<Inbound>,
+    owner: O,
     addresses: VecDeque<(Proto, SocketAddr)>,
 }
 
-/// The demultiplexer's table.
-#[derive(Default)]
-pub(super) struct Table {
+/// The demultiplexer's table; `O` is who gets the datagrams of a peer.
+pub(super) struct Table<O> {
     next: u64,
-    routes: HashMap<RouteId, Route>,
+    routes: HashMap<RouteId, Route<O>>,
     by_ufrag: HashMap<String, RouteId>,
     by_address: HashMap<(Proto, SocketAddr), RouteId>,
     connections: HashMap<SocketAddr, mpsc::Sender<Bytes>>,
 }
 
-impl Table {
+impl<O> Default for Table<O> {
+    fn default() -> Self {
+        Table {
+            next: 0,
+            routes: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            by_address: HashMap::new(),
+            connections: HashMap::new(),
+        }
+    }
+}
+
+impl<O> Table<O> {
     /// Adds a peer under the user fragment that we told its browser.
-    pub(super) fn add(&mut self, ufrag: &str, sender: mpsc::Sender<Inbound>) -> RouteId {
+    pub(super) fn add(&mut self, ufrag: &str, owner: O) -> RouteId {
         self.next += 1;
         let id = RouteId(self.next);
         self.routes.insert(
             id,
             Route {
                 ufrag: ufrag.to_owned(),
-                sender,
+                owner,
                 addresses: VecDeque::new(),
             },
         );
@@ -106,32 +106,18 @@ impl Table {
         }
     }
 
-    /// Hands a datagram to its owner.
-    pub(super) fn deliver(&mut self, inbound: Inbound) -> Delivery {
-        let key = (inbound.proto, inbound.source);
-        let named =
-            media::demux::ufrag(&inbound.bytes).and_then(|ufrag| self.by_ufrag.get(ufrag).copied());
+    /// Whose a datagram is; nobody's if it comes from a scanner or from a peer that is gone.
+    pub(super) fn owner(&mut self, proto: Proto, source: SocketAddr, bytes: &[u8]) -> Option<&O> {
+        let key = (proto, source);
+        let named = media::demux::ufrag(bytes).and_then(|ufrag| self.by_ufrag.get(ufrag).copied());
         let id = match named {
             Some(id) => {
                 self.learn(key, id);
                 id
             }
-            None => match self.by_address.get(&key) {
-                Some(id) => *id,
-                None => return Delivery::Unknown,
-            },
+            None => *self.by_address.get(&key)?,
         };
-        let Some(route) = self.routes.get(&id) else {
-            return Delivery::Unknown;
-        };
-        match route.sender.try_send(inbound) {
-            Ok(()) => Delivery::Delivered,
-            Err(mpsc::error::TrySendError::Full(_)) => Delivery::Full,
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                self.remove(id);
-                Delivery::Unknown
-            }
-        }
+        self.routes.get(&id).map(|route| &route.owner)
     }
 
     fn learn(&mut self, key: (Proto, SocketAddr), id: RouteId) {
@@ -183,7 +169,7 @@ mod tests {
     use super::*;
 
     /// A STUN binding request whose USERNAME is `ours:theirs` (RFC 8489, sections 5 and 14.3).
-    fn binding(ours: &str) -> Bytes {
+    fn binding(ours: &str) -> Vec<u8> {
         let username = format!("{ours}:theirs");
         let padded = username.len().next_multiple_of(4);
         let mut bytes = vec![0x00, 0x01];
@@ -194,57 +180,41 @@ mod tests {
         bytes.extend(u16::try_from(username.len()).unwrap().to_be_bytes());
         bytes.extend(username.as_bytes());
         bytes.resize(20 + 4 + padded, 0);
-        bytes.into()
+        bytes
     }
 
-    fn inbound(port: u16, bytes: Bytes) -> Inbound {
-        let at = Instant::now();
+    /// Whose a datagram from this port is.
+    fn owner(table: &mut Table<char>, port: u16, bytes: &[u8]) -> Option<char> {
         let source = SocketAddr::from(([192, 0, 2, 1], port));
-        let destination = SocketAddr::from(([192, 0, 2, 99], 8081));
-        Inbound {
-            proto: Proto::Udp,
-            source,
-            destination,
-            bytes,
-            at,
-        }
+        table.owner(Proto::Udp, source, bytes).copied()
     }
+
+    const RTP: [u8; 4] = [0x80, 0x6f, 0, 1];
 
     #[test]
     fn an_address_belongs_to_who_named_himself_from_it() {
         let mut table = Table::default();
-        let (sender, mut mine) = mpsc::channel(8);
-        table.add("abcd", sender);
-        let rtp = Bytes::from_static(&[0x80, 0x6f, 0, 1]);
-        assert_eq!(table.deliver(inbound(1, rtp.clone())), Delivery::Unknown);
-        assert_eq!(
-            table.deliver(inbound(1, binding("nobody"))),
-            Delivery::Unknown
-        );
-        assert_eq!(
-            table.deliver(inbound(1, binding("abcd"))),
-            Delivery::Delivered
-        );
-        assert_eq!(table.deliver(inbound(1, rtp.clone())), Delivery::Delivered);
-        assert_eq!(table.deliver(inbound(2, rtp)), Delivery::Unknown);
-        assert_eq!(mine.try_recv().unwrap().bytes.len(), binding("abcd").len());
-        assert_eq!(mine.try_recv().unwrap().bytes.len(), 4);
+        table.add("abcd", 'a');
+        table.add("efgh", 'b');
+        assert_eq!(owner(&mut table, 1, &RTP), None);
+        assert_eq!(owner(&mut table, 1, &binding("nobody")), None);
+        assert_eq!(owner(&mut table, 1, &binding("abcd")), Some('a'));
+        assert_eq!(owner(&mut table, 1, &RTP), Some('a'));
+        assert_eq!(owner(&mut table, 2, &RTP), None);
+        assert_eq!(owner(&mut table, 2, &binding("efgh")), Some('b'));
+        assert_eq!(owner(&mut table, 2, &RTP), Some('b'));
     }
 
     #[test]
     fn a_peer_that_goes_leaves_nothing_behind() {
         let mut table = Table::default();
-        let (sender, _mine) = mpsc::channel(8);
-        let id = table.add("abcd", sender.clone());
-        table.deliver(inbound(1, binding("abcd")));
+        let id = table.add("abcd", 'a');
+        assert!(owner(&mut table, 1, &binding("abcd")).is_some());
         // A newer peer claims the same address; the older one's end must not take it away.
-        let newer = table.add("efgh", sender);
-        table.deliver(inbound(1, binding("efgh")));
+        let newer = table.add("efgh", 'b');
+        assert!(owner(&mut table, 1, &binding("efgh")).is_some());
         table.remove(id);
-        assert_eq!(
-            table.deliver(inbound(1, Bytes::from_static(&[0x80]))),
-            Delivery::Delivered
-        );
+        assert_eq!(owner(&mut table, 1, &RTP), Some('b'));
         table.remove(newer);
         assert_eq!(table.sizes(), (0, 0));
     }
@@ -252,21 +222,13 @@ mod tests {
     #[test]
     fn a_renamed_peer_is_found_by_its_new_name_and_its_old_addresses() {
         let mut table = Table::default();
-        let (sender, _mine) = mpsc::channel(8);
-        let id = table.add("abcd", sender);
-        table.deliver(inbound(1, binding("abcd")));
+        let id = table.add("abcd", 'a');
+        assert_eq!(owner(&mut table, 1, &binding("abcd")), Some('a'));
         table.rename(id, "efgh");
-        let rtp = || Bytes::from_static(&[0x80]);
-        assert_eq!(table.deliver(inbound(1, rtp())), Delivery::Delivered);
-        assert_eq!(
-            table.deliver(inbound(2, binding("abcd"))),
-            Delivery::Unknown
-        );
-        assert_eq!(
-            table.deliver(inbound(2, binding("efgh"))),
-            Delivery::Delivered
-        );
-        assert_eq!(table.deliver(inbound(2, rtp())), Delivery::Delivered);
+        assert_eq!(owner(&mut table, 1, &RTP), Some('a'));
+        assert_eq!(owner(&mut table, 2, &binding("abcd")), None);
+        assert_eq!(owner(&mut table, 2, &binding("efgh")), Some('a'));
+        assert_eq!(owner(&mut table, 2, &RTP), Some('a'));
         assert_eq!(table.sizes(), (1, 2));
         table.remove(id);
         assert_eq!(table.sizes(), (0, 0));
@@ -277,29 +239,10 @@ mod tests {
     #[test]
     fn a_peer_cannot_fill_the_table_with_addresses() {
         let mut table = Table::default();
-        let (sender, _mine) = mpsc::channel(1_000);
-        table.add("abcd", sender);
+        table.add("abcd", 'a');
         for port in 1..500 {
-            table.deliver(inbound(port, binding("abcd")));
+            assert!(owner(&mut table, port, &binding("abcd")).is_some());
         }
         assert_eq!(table.sizes(), (1, ADDRESSES_MAX));
-    }
-
-    #[test]
-    fn a_full_queue_drops_and_a_dead_owner_is_forgotten() {
-        let mut table = Table::default();
-        let (sender, mine) = mpsc::channel(1);
-        table.add("abcd", sender);
-        assert_eq!(
-            table.deliver(inbound(1, binding("abcd"))),
-            Delivery::Delivered
-        );
-        assert_eq!(table.deliver(inbound(1, binding("abcd"))), Delivery::Full);
-        drop(mine);
-        assert_eq!(
-            table.deliver(inbound(1, binding("abcd"))),
-            Delivery::Unknown
-        );
-        assert_eq!(table.sizes(), (0, 0));
     }
 }

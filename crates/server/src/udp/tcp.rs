@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::Inner;
-use super::demux::{Delivery, Inbound};
+use super::demux::Inbound;
 
 /// Connections at once, named or not.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -100,10 +100,10 @@ async fn read(mut reader: OwnedReadHalf, source: SocketAddr, inner: &Inner) -> i
                 bytes,
                 at: Instant::now(),
             };
-            match inner.deliver(inbound) {
-                Delivery::Delivered | Delivery::Full => named = true,
-                Delivery::Unknown => return Ok(()),
+            if !inner.deliver(inbound) {
+                return Ok(());
             }
+            named = true;
         }
     }
 }

@@ -132,9 +132,9 @@ pub(crate) fn recording() -> Vec<Chunk> {
             .map(|sample| if sample % 60 < 30 { 6_000 } else { -6_000 })
             .collect();
         let packet = encoder.encode(&pcm).unwrap();
-        writer.participant(1, u64::from(frame), at, true, &packet);
+        writer.participant(1, u64::from(frame), at, true, packet);
         if frame >= 150 {
-            writer.interviewer(at, &packet);
+            writer.interviewer(at, packet);
         }
         chunks.extend(writer.cut(at));
     }

@@ -480,7 +480,7 @@ async fn run(
                 None => return,
             },
             _ = tick.tick(), if up => {
-                peer.send_audio(Instant::now(), rtp_time, &SILENCE, &mut out);
+                peer.send_audio(Instant::now(), rtp_time, SILENCE, &mut out);
                 rtp_time = rtp_time.wrapping_add(960);
             }
             () = tokio::time::sleep_until(due.into()) => peer.timeout(Instant::now(), &mut out),

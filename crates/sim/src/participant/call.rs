@@ -380,7 +380,7 @@ impl<'a> Call<'a> {
                     self.tell(|| Sound::Packet {
                         at,
                         seq,
-                        opus: payload,
+                        opus: payload.to_vec(),
                     });
                 }
                 PeerOutput::Text(text) => self.read(&text, progress),

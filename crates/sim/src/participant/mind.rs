@@ -13,6 +13,9 @@ const AGAIN: [&str; 5] = [
     "s-welcome-back-2",
 ];
 
+/// Speech that is not understood is passed over if it is shorter and a known line follows: "Right." before a question.
+const MUMBLED_MAX_MS: u32 = 800;
+
 /// How long the interviewer has been quiet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Look {
@@ -69,7 +72,9 @@ impl Mind {
 
     /// The interviewer's lines: by their sound, or by their captions if some sound was not recognised.
     pub(super) fn lines(&self, heard: &[Heard], captions: &str) -> Vec<Line> {
-        let is_known = !heard.is_empty() && heard.iter().all(|h| h.clip.is_some());
+        let is_understood = |h: &Heard| h.clip.is_some() || h.end_ms - h.start_ms < MUMBLED_MAX_MS;
+        let is_known =
+            heard.last().is_some_and(|last| last.clip.is_some()) && heard.iter().all(is_understood);
         if is_known || captions.is_empty() {
             let line = |h: &Heard| Line {
                 text: h.text.clone(),

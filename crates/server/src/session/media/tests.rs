@@ -4,7 +4,7 @@ use media::{Beginning, Certificate, DeskConfig, Recording};
 
 use super::super::link::HEARD;
 use super::*;
-use crate::udp::{NetParams, NetThread};
+use crate::udp::{Net, NetParams, NetThread};
 
 struct Bench {
     running: Running,
@@ -48,7 +48,7 @@ fn bench() -> Bench {
         reports: mpsc::channel(1).0,
         chunks: None,
         failures: mpsc::channel(1).0,
-        net,
+        lane: Lane::new(&net),
         told: Arc::new(told),
         clock: Clock::start(),
         metrics: Arc::clone(&metrics),
