@@ -4,6 +4,7 @@
 //! vendor are in this process, so that what goes in and what comes out is timed on one clock.
 
 mod call;
+mod capacity;
 mod enrichment;
 mod figure;
 mod first_voice;
@@ -22,8 +23,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::output;
 use crate::serve::runtime;
+use crate::{calm, output};
 use figure::{Figure, Verdict};
 
 /// Longest time that one measurement may take beyond its own seconds: builds nothing, waits for nobody.
@@ -41,6 +42,9 @@ pub(crate) struct Arguments {
     /// How long is measured, where that matters.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=1_800))]
     seconds: u64,
+    /// How often each of the capacity's runs is made; the median counts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
+    runs: u32,
     /// Only this measurement; can be repeated.
     #[arg(long, value_name = "NAME")]
     only: Vec<Measurement>,
@@ -65,10 +69,12 @@ enum Measurement {
     Recovery,
     /// The work after two hundred interviews that end at once.
     Enrichment,
+    /// Two hundred interviews at once beside five, and a server without any.
+    Capacity,
 }
 
 /// All of them: the short ones first, so that a mistake shows early.
-const ALL: [Measurement; 8] = [
+const ALL: [Measurement; 9] = [
     Measurement::Engine,
     Measurement::Journal,
     Measurement::FirstVoice,
@@ -77,6 +83,7 @@ const ALL: [Measurement; 8] = [
     Measurement::Report,
     Measurement::Recovery,
     Measurement::Enrichment,
+    Measurement::Capacity,
 ];
 
 /// How much is measured.
@@ -84,6 +91,8 @@ const ALL: [Measurement; 8] = [
 struct Extent {
     sessions: u32,
     length: Duration,
+    /// Where the median counts.
+    runs: u32,
 }
 
 /// Measures, prints and writes. A goal that is missed is a result, not a failure; something that cannot be measured is.
@@ -91,9 +100,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let extent = Extent {
         sessions: arguments.sessions,
         length: Duration::from_secs(arguments.seconds),
+        runs: arguments.runs,
     };
     output::line(format!("{}\n", machine::describe()));
     let runtime = runtime()?;
+    let calm = calm::runtime("control", capacity::SESSIONS)?;
     let mut figures: Vec<Figure> = Vec::new();
     let mut failed = 0;
     for measurement in ALL
@@ -102,6 +113,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     {
         let began = Instant::now();
         let limit = extent.length + OVERHEAD_MAX;
+        let (limit, runtime) = match measurement {
+            Measurement::Capacity => (limit * extent.runs, &calm),
+            Measurement::Engine
+            | Measurement::Journal
+            | Measurement::Latency
+            | Measurement::FirstVoice
+            | Measurement::Load
+            | Measurement::Report
+            | Measurement::Recovery
+            | Measurement::Enrichment => (limit, &runtime),
+        };
         let measured = runtime
             .block_on(async { tokio::time::timeout(limit, measure(measurement, extent)).await });
         let measured = measured
@@ -164,6 +186,7 @@ async fn measure(measurement: Measurement, extent: Extent) -> anyhow::Result<Vec
         Measurement::Report => report::measure().await,
         Measurement::Recovery => recovery::measure().await,
         Measurement::Enrichment => enrichment::measure().await,
+        Measurement::Capacity => capacity::measure(extent).await,
     }
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod api;
 
 use std::net::{SocketAddr, TcpListener as StdListener, UdpSocket as StdSocket};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -37,6 +37,8 @@ pub(crate) const STUDY_YAML: &str = include_str!("../../../studies/remote-work-t
 pub(crate) struct House {
     pub(crate) api: Api,
     pub(crate) pid: u32,
+    /// From the start of the process until it said that it serves.
+    pub(crate) started_in: Duration,
     /// Killed when dropped: nothing of it is needed afterwards.
     child: Child,
     place: Place,
@@ -71,7 +73,9 @@ impl House {
             provider,
             settings,
         };
+        let began = Instant::now();
         let (child, base, token) = place.start().await?;
+        let started_in = began.elapsed();
         let api = Api::new(base, token)?;
         api.put_study(STUDY_YAML)
             .await
@@ -79,6 +83,7 @@ impl House {
         Ok(House {
             api,
             pid: child.id().context("the server process ended at once")?,
+            started_in,
             child,
             place,
         })

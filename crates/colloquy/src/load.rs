@@ -26,11 +26,65 @@ mod watch;
 mod wave;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::{calm, output};
 pub(crate) use args::Arguments;
+
+/// What the bench wants to know of a load.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) failed: u32,
+    /// Holes over 60 ms in speech, and the longest.
+    pub(crate) gaps: u64,
+    /// Of these, while nobody joined any more and nobody was ended yet.
+    pub(crate) gaps_held: usize,
+    pub(crate) gap_longest_ms: u32,
+    pub(crate) cpu_cores_per_session: Option<f64>,
+    pub(crate) pss_mb_per_session: Option<f64>,
+    /// As the participants saw them.
+    pub(crate) first_voice_p95_ms: Option<f64>,
+    pub(crate) heard_latency_p95_ms: Option<f64>,
+    /// By the server's account, both ways together.
+    pub(crate) added_p95_ms: Option<f64>,
+    /// What the server dropped, by kind.
+    pub(crate) dropped: Vec<(String, f64)>,
+}
+
+/// Loads a server that is started for this.
+pub(crate) async fn measure(
+    sessions: u32,
+    ramp: Duration,
+    duration: Duration,
+    seed: u64,
+    model_delay: Option<Duration>,
+) -> anyhow::Result<Held> {
+    let arguments = Arguments {
+        model_delay,
+        ..Arguments::of(sessions, ramp, duration, seed)
+    };
+    let loaded = run::hold(&arguments).await?;
+    let tally = &loaded.tally;
+    let p95 = |sorted: &[u32]| tally::percentile(sorted, 95).map(f64::from);
+    let exported = &loaded.exported;
+    Ok(Held {
+        failed: u32::try_from(tally.failed)?,
+        gaps: tally.gaps.count,
+        gaps_held: loaded.gaps_held(),
+        gap_longest_ms: tally.gaps.longest_ms,
+        cpu_cores_per_session: loaded.process.map(|process| process.cpu_cores_per_session),
+        pss_mb_per_session: loaded.process.map(|process| process.pss_mb_per_session),
+        first_voice_p95_ms: p95(&tally.first_voice_ms),
+        heard_latency_p95_ms: p95(&tally.latencies_ms()),
+        added_p95_ms: exported
+            .added_in_p95_ms
+            .zip(exported.added_out_p95_ms)
+            .map(|(inbound, outbound)| inbound + outbound),
+        dropped: exported.dropped.clone(),
+    })
+}
 
 /// Loads a server and tells how it went. Succeeds only if no session failed for a reason that was not planned.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {

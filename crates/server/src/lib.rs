@@ -7,6 +7,7 @@
 
 mod alive;
 pub mod app;
+mod background;
 pub mod boot;
 pub mod clock;
 pub mod config;

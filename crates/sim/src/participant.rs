@@ -153,6 +153,8 @@ pub struct ParticipantReport {
     pub packets: Packets,
     /// Holes in the interviewer's speech.
     pub gaps: Gaps,
+    /// When they ended, the first thousand of them.
+    pub gaps_at: Vec<Instant>,
     /// Troubles, and how they ended.
     pub returns: Vec<Return>,
     /// Why the interview ended; [`LEFT`] if this participant left it.

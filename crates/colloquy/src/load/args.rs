@@ -61,12 +61,38 @@ pub(crate) struct Arguments {
     /// The study on it.
     #[arg(long, value_name = "ID", default_value = STUDY)]
     pub(super) study: String,
+    /// What the simulator waits before the first audio of an answer; without it what the vendor usually takes.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "url")]
+    pub(super) model_delay: Option<Duration>,
     /// Its process, if it runs on this machine: CPU and memory are read from /proc.
     #[arg(long, requires = "url")]
     pub(super) pid: Option<u32>,
 }
 
 impl Arguments {
+    /// For the bench: the conversations of the defaults, without a sample.
+    pub(super) fn of(sessions: u32, ramp: Duration, duration: Duration, seed: u64) -> Arguments {
+        Arguments {
+            sessions,
+            ramp,
+            duration,
+            seed,
+            drop_share: 0.05,
+            return_share: 0.8,
+            barge_in_share: 0.2,
+            persona_mix: "all".to_owned(),
+            sample: 0,
+            waves: None,
+            json: None,
+            html: None,
+            url: None,
+            token: None,
+            study: STUDY.to_owned(),
+            model_delay: None,
+            pid: None,
+        }
+    }
+
     /// What is to be planned.
     pub(super) fn wanted(&self) -> anyhow::Result<Wanted> {
         let voices = Corpus::embedded().personas(LANGUAGE);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::server::Histogram;
+use super::server::{Histogram, Scrape};
 use super::tally::{Tally, percentile};
 use super::watch::{Look, Watched, megabytes};
 use crate::bench::machine::Used;
@@ -14,6 +14,9 @@ const HEARD_LATENCY: &[&str] = &[
     "colloquy_response_latency_seconds",
 ];
 const PROVIDER_LATENCY: &[&str] = &["colloquy_provider_latency_seconds"];
+/// What the platform adds to audio each way.
+const AUDIO_IN: &str = "colloquy_audio_in_seconds";
+const AUDIO_OUT: &str = "colloquy_audio_out_seconds";
 const PROVIDER_ERRORS: &[&str] = &[
     "colloquy_provider_errors_total",
     "colloquy_provider_faults_total",
@@ -107,6 +110,10 @@ pub(super) struct Exported {
     /// Exact, not by buckets: the sum by the count, in milliseconds.
     pub(super) first_voice_mean_ms: Option<f64>,
     pub(super) heard_latency_mean_ms: Option<f64>,
+    /// What the platform adds while all are held, 95th percentiles: from a packet in to the provider's socket, and from an answer's first audio
+    /// to its first packet out.
+    pub(super) added_in_p95_ms: Option<f64>,
+    pub(super) added_out_p95_ms: Option<f64>,
     /// What was dropped by the server, by kind.
     pub(super) dropped: Vec<(String, f64)>,
 }
@@ -238,13 +245,21 @@ fn mean_ms(watched: &Watched, names: &[&str]) -> Option<f64> {
 }
 
 /// What plots of the server's side need.
-pub(super) fn distributions(watched: &Watched) -> Exported {
+///
+/// `held`: what was said when the last had joined, and before the first was ended.
+pub(super) fn distributions(watched: &Watched, held: Option<&(Scrape, Scrape)>) -> Exported {
     let parts = |names| {
         histogram(watched, names)
             .map(|one| one.parts())
             .unwrap_or_default()
     };
+    let p95_ms = |name| {
+        let (from, until) = held?;
+        Some(until.histogram(from, name)?.quantile(0.95)? * 1_000.0)
+    };
     Exported {
+        added_in_p95_ms: p95_ms(AUDIO_IN),
+        added_out_p95_ms: p95_ms(AUDIO_OUT),
         first_voice: parts(FIRST_VOICE),
         heard_latency: parts(HEARD_LATENCY),
         first_voice_mean_ms: mean_ms(watched, FIRST_VOICE),

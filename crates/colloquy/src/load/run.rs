@@ -65,6 +65,13 @@ pub(super) struct Options {
 }
 
 impl Loaded {
+    /// Gaps while nobody joined any more and nobody was ended yet.
+    pub(super) fn gaps_held(&self) -> usize {
+        let (from, until) = self.held_s;
+        let held = self.tally.gaps_at_s.iter();
+        held.filter(|at_s| (from..until).contains(*at_s)).count()
+    }
+
     /// For programs.
     pub(super) fn json(&self) -> anyhow::Result<String> {
         let mut text = serde_json::to_string_pretty(self)?;
@@ -104,8 +111,10 @@ pub(super) async fn hold(arguments: &Arguments) -> anyhow::Result<Loaded> {
     let crowd = people::begin(people, invitations, &load);
     stage.until(wanted.ramp, "joining").await;
     let from = (stage.now_s(), watch.used());
+    let page_from = watch.page().await;
     stage.until(length, "held").await;
     let until = (stage.now_s(), watch.used());
+    let held = page_from.zip(watch.page().await);
     let went = stage.close(&target, &ids, crowd, &abort).await?;
     counted_out(&target).await;
     let watched = watch.finish().await?;
@@ -123,7 +132,7 @@ pub(super) async fn hold(arguments: &Arguments) -> anyhow::Result<Loaded> {
         numbers: figures::rows(&tally, &watched),
         process,
         tally,
-        exported: figures::distributions(&watched),
+        exported: figures::distributions(&watched, held.as_ref()),
         looks_missed: watched.missed,
         looks: watched.looks,
         waves: sample::measure(&went, folder.is_kept).await?,

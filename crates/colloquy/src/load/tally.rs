@@ -66,6 +66,8 @@ pub(super) struct Tally {
     pub(super) drops_unplanned: u32,
     pub(super) returns: Vec<Way>,
     pub(super) gaps: GapCount,
+    /// When they ended, in seconds since the beginning of the load, ascending; the first thousand of each participant.
+    pub(super) gaps_at_s: Vec<f64>,
     pub(super) packets_received: u64,
     pub(super) packets_lost: u64,
     /// Share of the time in which the interviewer was audible.
@@ -142,7 +144,7 @@ pub(super) fn tally(all: &[Went], began: Instant) -> Tally {
     let reports: Vec<&ParticipantReport> =
         all.iter().filter_map(|w| w.result.as_ref().ok()).collect();
     add_voice(&mut tally, &reports, began);
-    add_network(&mut tally, &reports);
+    add_network(&mut tally, &reports, began);
     tally
 }
 
@@ -181,14 +183,17 @@ fn add_voice(tally: &mut Tally, reports: &[&ParticipantReport], began: Instant) 
     }
 }
 
-fn add_network(tally: &mut Tally, reports: &[&ParticipantReport]) {
+fn add_network(tally: &mut Tally, reports: &[&ParticipantReport], began: Instant) {
     for report in reports {
         tally.packets_received += report.packets.received;
         tally.packets_lost += report.packets.lost;
         tally.gaps.count += report.gaps.count;
         tally.gaps.sessions += usize::from(report.gaps.count > 0);
         tally.gaps.longest_ms = tally.gaps.longest_ms.max(report.gaps.longest_ms);
+        let since = |at: &Instant| at.saturating_duration_since(began).as_secs_f64();
+        tally.gaps_at_s.extend(report.gaps_at.iter().map(since));
     }
+    tally.gaps_at_s.sort_by(f64::total_cmp);
     for (rung, way) in WAYS {
         let returns = reports.iter().flat_map(|report| &report.returns);
         let returns: Vec<_> = returns.filter(|back| back.rung == rung).collect();

@@ -41,7 +41,11 @@ impl Target {
                 _started: None,
             });
         }
-        let simulator = Simulator::open_calm(SimConfig::default(), arguments.sessions).await?;
+        let mut config = SimConfig::default();
+        if let Some(delay) = arguments.model_delay {
+            config.latency.first_audio_ms = u64::try_from(delay.as_millis())?;
+        }
+        let simulator = Simulator::open_calm(config, arguments.sessions).await?;
         let sessions_max = arguments.sessions.max(SESSIONS_MAX).to_string();
         let settings = vec![("COLLOQUY__CAPACITY__SESSIONS_MAX", sessions_max)];
         let house = House::open_with(simulator.addr, settings).await?;

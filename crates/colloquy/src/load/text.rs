@@ -56,7 +56,7 @@ pub(super) fn facts(loaded: &Loaded) -> Vec<(&'static str, String)> {
         ),
         ("drops", drops(tally)),
         ("interruptions", interruptions(tally)),
-        ("gaps over 60 ms in speech", gaps(tally)),
+        ("gaps over 60 ms in speech", gaps(loaded)),
         (
             "packets to participants",
             format!(
@@ -165,14 +165,17 @@ fn mean(all_ms: &[u32]) -> Option<f64> {
     Some(all_ms.iter().map(|ms| f64::from(*ms)).sum::<f64>() / f64::from(count))
 }
 
-fn gaps(tally: &Tally) -> String {
-    let gaps = tally.gaps;
+fn gaps(loaded: &Loaded) -> String {
+    let gaps = loaded.tally.gaps;
     if gaps.count == 0 {
         return "none was heard beyond the first second of a connection".to_owned();
     }
     format!(
-        "{} in {} sessions, the longest {} ms, beyond the first second of a connection",
-        gaps.count, gaps.sessions, gaps.longest_ms
+        "{} in {} sessions, the longest {} ms, beyond the first second of a connection; {} of them while all were held, before the sessions were ended together",
+        gaps.count,
+        gaps.sessions,
+        gaps.longest_ms,
+        loaded.gaps_held()
     )
 }
 

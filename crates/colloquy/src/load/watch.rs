@@ -104,6 +104,11 @@ impl Watch {
         self.pid.and_then(|pid| machine::used(pid).ok())
     }
 
+    /// What the server says now; none if it does not.
+    pub(super) async fn page(&self) -> Option<Scrape> {
+        scrape(&self.api).await.ok()
+    }
+
     /// Looks for the last time; what is no longer given is what was given last.
     pub(super) async fn finish(self) -> anyhow::Result<Watched> {
         self.stop.cancel();

@@ -41,6 +41,15 @@ pub(super) fn send(socket: &UdpSocket, datagrams: &[Outgoing]) -> u64 {
     unsent
 }
 
+/// Sends the first of them; how many were sent.
+fn send_first(socket: &UdpSocket, datagrams: &[Outgoing]) -> io::Result<usize> {
+    let Some(first) = datagrams.first() else {
+        return Ok(0);
+    };
+    let sent = socket.send_to(&first.bytes, first.destination);
+    sent.map(|_length| 1)
+}
+
 #[cfg(target_os = "linux")]
 mod system {
     use std::io::{self, IoSlice, IoSliceMut};
@@ -50,6 +59,9 @@ mod system {
     use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 
     use super::{AT_ONCE, DATAGRAM_MAX, Outgoing};
+
+    /// Fewer go one by one: what a batch has to be put into costs more than their calls.
+    const WORTH_IT: usize = 4;
 
     /// Room for what one call receives.
     pub(crate) struct Receiver {
@@ -71,11 +83,9 @@ mod system {
             socket: &impl AsRawFd,
             mut take: impl FnMut(SocketAddr, &[u8]),
         ) -> io::Result<usize> {
-            let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
-                .buffers
-                .chunks_exact_mut(DATAGRAM_MAX)
-                .map(|buffer| [IoSliceMut::new(buffer)])
-                .collect();
+            let mut buffers = self.buffers.chunks_exact_mut(DATAGRAM_MAX);
+            let mut slices: [[IoSliceMut<'_>; 1]; AT_ONCE] =
+                std::array::from_fn(|_| [IoSliceMut::new(buffers.next().unwrap_or_default())]);
             let flags = MsgFlags::MSG_DONTWAIT;
             let fd = socket.as_raw_fd();
             let received = recvmmsg(fd, &mut self.headers, slices.iter_mut(), flags, None)?;
@@ -101,6 +111,9 @@ mod system {
 
     /// Sends them by one call; how many the system took.
     pub(super) fn send(socket: &UdpSocket, datagrams: &[Outgoing]) -> io::Result<usize> {
+        if datagrams.len() < WORTH_IT {
+            return super::send_first(socket, datagrams);
+        }
         let slices: Vec<[IoSlice<'_>; 1]> = datagrams
             .iter()
             .map(|datagram| [IoSlice::new(&datagram.bytes)])
@@ -165,12 +178,7 @@ mod system {
 
     /// Sends the first of them.
     pub(super) fn send(socket: &UdpSocket, datagrams: &[Outgoing]) -> io::Result<usize> {
-        let Some(first) = datagrams.first() else {
-            return Ok(0);
-        };
-        socket
-            .send_to(&first.bytes, first.destination)
-            .map(|_length| 1)
+        super::send_first(socket, datagrams)
     }
 }
 

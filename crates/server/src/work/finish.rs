@@ -6,6 +6,7 @@ use store::{Completion, Lease, Peaks, RecordingRow};
 
 use super::{Failure, second};
 use crate::app::App;
+use crate::background;
 
 pub(super) async fn run(app: &App, lease: &Lease) -> Result<(), Failure> {
     let recording = recording(app, &lease.session_id).await?;
@@ -33,7 +34,7 @@ async fn recording(app: &App, session_id: &SessionId) -> Result<Option<Recording
     if whole.is_empty() {
         return Ok(None);
     }
-    let finished = tokio::task::spawn_blocking(move || media::stereo::finish(&whole)).await;
+    let finished = background::run(move || media::stereo::finish(&whole)).await;
     let finished = match finished {
         Ok(Ok(finished)) => finished,
         Ok(Err(error)) => {

@@ -24,6 +24,7 @@ use super::call::{builder, read, unreachable};
 use super::coding::prices;
 use super::{Failure, HEAR};
 use crate::app::App;
+use crate::background;
 use crate::config::Config;
 use crate::session::CUT_TRANSCRIPT;
 
@@ -269,7 +270,7 @@ async fn tracks(app: &App, id: &SessionId) -> Result<Tracks, Failure> {
     for no in app.store.chunk_numbers(id).await? {
         whole.extend_from_slice(&app.store.read_chunk(id, no).await?);
     }
-    tokio::task::spawn_blocking(move || media::record::read(&whole))
+    background::run(move || media::record::read(&whole))
         .await
         .map_err(|_| Failure::transient("reading the recording panicked; the log has the place"))
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::api::Api;
-use super::ears::Ears;
+use super::ears::{Ears, GAPS_KEPT_MAX};
 use super::mind::{Choice, Line, Look, Mind};
 use super::mouth::{Mouth, Spoke};
 use super::tap::{Sound, Tap};
@@ -429,6 +429,11 @@ impl<'a> Call<'a> {
         let gaps = self.ears.gaps();
         report.gaps.count += gaps.count;
         report.gaps.longest_ms = report.gaps.longest_ms.max(gaps.longest_ms);
+        let room = GAPS_KEPT_MAX.saturating_sub(report.gaps_at.len());
+        let gaps_at = self.ears.gaps_at();
+        report
+            .gaps_at
+            .extend_from_slice(&gaps_at[..gaps_at.len().min(room)]);
     }
 
     /// What it was like.

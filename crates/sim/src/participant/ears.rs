@@ -20,6 +20,9 @@ const KEPT_MAX: usize = 60 * RATE_HZ as usize;
 /// Samples of a packet of 20 ms.
 const FRAME: usize = RATE_HZ as usize / 50;
 
+/// Holes whose moments are kept.
+pub(super) const GAPS_KEPT_MAX: usize = 1_000;
+
 /// From one packet to the next.
 const PACE: Duration = Duration::from_millis(20);
 
@@ -52,6 +55,7 @@ pub(super) struct Ears {
     /// Whether the next pause is how the interviewer lets the participant speak, in the middle of a word or not.
     was_answered: bool,
     gaps: Gaps,
+    gaps_at: Vec<Instant>,
 }
 
 impl Ears {
@@ -74,6 +78,7 @@ impl Ears {
             before: None,
             was_answered: false,
             gaps: Gaps::default(),
+            gaps_at: Vec::new(),
         })
     }
 
@@ -119,7 +124,9 @@ impl Ears {
             self.gaps.count += 1;
             let gap_ms = u32::try_from(gap.as_millis()).unwrap_or(u32::MAX);
             self.gaps.longest_ms = self.gaps.longest_ms.max(gap_ms);
-            tracing::debug!(gap_ms, missing, "a hole in speech");
+            if self.gaps_at.len() < GAPS_KEPT_MAX {
+                self.gaps_at.push(at);
+            }
         }
     }
 
@@ -193,6 +200,11 @@ impl Ears {
 
     pub(super) fn gaps(&self) -> Gaps {
         self.gaps
+    }
+
+    /// When they ended, the first [`GAPS_KEPT_MAX`] of them.
+    pub(super) fn gaps_at(&self) -> &[Instant] {
+        &self.gaps_at
     }
 }
 

@@ -131,6 +131,7 @@ fn what_was_heard_is_added_up_over_all_who_came_to_an_end() {
         count: 2,
         longest_ms: 90,
     };
+    one.gaps_at = vec![at(50), at(45)];
     one.returns = vec![
         Return {
             rung: Rung::Grant,
@@ -158,6 +159,8 @@ fn what_was_heard_is_added_up_over_all_who_came_to_an_end() {
         (tally.gaps.count, tally.gaps.sessions, tally.gaps.longest_ms),
         (2, 1, 90)
     );
+    assert_eq!(tally.gaps_at_s.len(), 2);
+    assert!((tally.gaps_at_s[0] - 45.0).abs() < 1e-6);
     let grant = &tally.returns[1];
     assert_eq!(
         (grant.way, grant.count, grant.unheard, grant.voice_p50_ms),
