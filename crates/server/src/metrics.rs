@@ -170,9 +170,12 @@ const ERRORS: [FaultCategory; 4] = [
 /// Kinds in `dropped`.
 pub const DROPPED: &[&str] = &[
     "datagram",
+    "datagram_out",
     "audio_in",
     "audio_out",
     "unknown_datagram",
+    "page_text",
+    "chunk",
     "caption",
     "stale_fact",
 ];

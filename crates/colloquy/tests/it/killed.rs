@@ -16,18 +16,18 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing here takes as long, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(240);
-const STUDY: &str = include_str!("../../../../studies/remote-work-tools.yaml");
-const TOKEN: &str = "console-token-of-a-test";
+pub(super) const PATIENCE: Duration = Duration::from_secs(240);
+pub(super) const STUDY: &str = include_str!("../../../../studies/remote-work-tools.yaml");
+pub(super) const TOKEN: &str = "console-token-of-a-test";
 
 /// A server process, and where it is.
-struct Server {
+pub(super) struct Server {
     child: Child,
-    base: String,
+    pub(super) base: String,
 }
 
 impl Server {
-    async fn start(folder: &Path, provider: &str) -> Server {
+    pub(super) async fn start(folder: &Path, provider: &str) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_colloquy"))
             .arg("serve")
             .env("COLLOQUY__HTTP__ADDR", "127.0.0.1:0")
@@ -38,6 +38,9 @@ impl Server {
             .env("COLLOQUY__STORE__RECORDINGS", folder.join("recordings"))
             .env("COLLOQUY__PROVIDER__OPENAI_BASE_URL", provider)
             .env("COLLOQUY__PROVIDER__OPENAI_API_KEY", "test-key")
+            // Many tests share this machine.
+            .env("COLLOQUY__CAPACITY__CPU_PERCENT_MAX", "100")
+            .env("COLLOQUY__CAPACITY__LATE_PERCENT_MAX", "100")
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
@@ -51,18 +54,18 @@ impl Server {
     }
 
     /// SIGKILL: it gets no chance to write anything.
-    async fn kill(mut self) {
+    pub(super) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(super) async fn get(&self, path: &str) -> Value {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("{}/api/v1/{path}", self.base);
         let answer = http.get(url).bearer_auth(TOKEN).send().await.unwrap();
         answer.json().await.unwrap()
     }
 
-    async fn post(&self, path: &str, kind: &str, body: String) -> Value {
+    pub(super) async fn post(&self, path: &str, kind: &str, body: String) -> Value {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("{}/api/v1/{path}", self.base);
         let request = http
@@ -79,7 +82,7 @@ impl Server {
             .unwrap()
     }
 
-    async fn journal(&self, id: &str) -> Vec<Value> {
+    pub(super) async fn journal(&self, id: &str) -> Vec<Value> {
         let journal = self.get(&format!("sessions/{id}/journal")).await;
         journal["entries"].as_array().unwrap().clone()
     }
@@ -111,7 +114,7 @@ async fn take_part(link: String, answers: usize) -> Option<String> {
     went.await.ok().map(|report| report.outcome)
 }
 
-fn of_kind<'j>(journal: &'j [Value], kind: &str) -> Vec<&'j Value> {
+pub(super) fn of_kind<'j>(journal: &'j [Value], kind: &str) -> Vec<&'j Value> {
     journal
         .iter()
         .filter(|entry| entry["kind"] == kind)

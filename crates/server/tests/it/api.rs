@@ -4,12 +4,14 @@ mod console;
 mod export;
 mod general;
 mod grant;
+mod history;
 mod jobs;
 mod limits;
 mod operations;
 mod participant;
 mod restart;
 mod results;
+mod series;
 
 use std::net::IpAddr;
 

@@ -13,6 +13,7 @@ mod finished;
 mod full_disk;
 mod harness;
 mod postgres;
+mod provider_trouble;
 mod reaper;
 mod relay;
 

@@ -81,11 +81,14 @@ const UNFINISHED: Sql = each(
 );
 
 /// Participant turns are more by $1 than those that are cut.
+///
+/// "+ 0" keeps SQLite from walking through all sessions in the order of their creation: only those that are not finished
+/// are looked at, by their index (0.01 instead of 20 ms with 100,000 that are).
 const TO_CUT: &str = session_rows!(
     "WHERE s.finished_at_us IS NULL AND s.state <> 'invited'
        AND (SELECT count(*) FROM turn t WHERE t.session_id = s.session_id AND t.speaker = 'participant')
          >= $1 + (SELECT count(DISTINCT g.turn) FROM segment g WHERE g.session_id = s.session_id)
-     ORDER BY s.created_at_us, s.session_id"
+     ORDER BY s.created_at_us + 0, s.session_id"
 );
 
 const JOURNAL: &str =
