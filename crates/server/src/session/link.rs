@@ -278,6 +278,7 @@ impl Running {
             if let Err(end) = self.carry_out(socket, heard_at.take()).await {
                 return end;
             }
+            let mut is_time = false;
             // Participant audio before the socket: 50 frames a second cannot starve it, a flooding vendor could.
             tokio::select! {
                 biased;
@@ -296,7 +297,12 @@ impl Running {
                         return end;
                     }
                 }
-                () = &mut timer => {}
+                () = &mut timer => is_time = true,
+            }
+            // Only if nothing else was there: after a stall of this process, what the provider sent meanwhile is read
+            // before it is taken for silent.
+            if !is_time {
+                continue;
             }
             let is_due = |at: tokio::time::Instant| at <= now();
             if flush_at.is_some_and(is_due) {

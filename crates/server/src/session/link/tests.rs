@@ -42,7 +42,7 @@ struct Bench {
     ours: WebSocketStream<DuplexStream>,
     theirs: WebSocketStream<DuplexStream>,
     _orders: mpsc::Sender<Order>,
-    _heard: fresh::Sender<Heard>,
+    heard: fresh::Sender<Heard>,
 }
 
 async fn bench() -> Bench {
@@ -80,7 +80,7 @@ async fn bench() -> Bench {
         ours: WebSocketStream::from_raw_socket(ours, Role::Client, None).await,
         theirs: WebSocketStream::from_raw_socket(theirs, Role::Server, None).await,
         _orders: orders_in,
-        _heard: heard_in,
+        heard: heard_in,
     }
 }
 
@@ -119,4 +119,22 @@ async fn a_provider_that_says_nothing_and_answers_pings_is_kept_until_it_stops_a
     };
     assert!(is_silence(&end));
     assert_eq!(began.elapsed(), PING_EVERY * 200 + SILENT_AT_MOST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_while_this_process_stood_still_is_read_before_the_provider_is_taken_for_silent()
+{
+    let mut bench = bench().await;
+    let began = Instant::now();
+    let mut talk = std::pin::pin!(bench.running.talk(&mut bench.ours, began));
+    assert!(futures_util::poll!(&mut talk).is_pending());
+    // Both have spoken, and nobody looked for longer than a provider may be silent.
+    let frame = Heard {
+        pcm: vec![0; 480],
+        at: began.into_std(),
+    };
+    drop(bench.heard.send(frame));
+    bench.theirs.send(Message::text("{}")).await.unwrap();
+    tokio::time::advance(SILENT_AT_MOST * 2).await;
+    assert!(futures_util::poll!(&mut talk).is_pending());
 }
