@@ -1,17 +1,21 @@
-//! Heavy work that can wait, such as mixing a recording: on threads to which the system gives what live interviews leave
-//! over.
+//! Heavy work that can wait, such as mixing a recording: on threads that run only while nobody else wants to.
 //!
-//! On threads like all others that work takes the media threads' time: while 200 interviews were ended together, those that
-//! were still talking heard gaps of up to 1,947 ms, and of up to 356 ms since (`colloquy load` on two cores, one run each).
+//! On threads like all others such work takes the media threads' time. The lowest priority (nice 19) is not enough: whoever
+//! has begun keeps its core for milliseconds. Beside 200 interviews on two cores, one thread that is always busy made 1,771
+//! gaps over 60 ms in 18 s at nice 19, and 30 under `SCHED_IDLE`, which gives way at once (`colloquy load`, one run).
 
 use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinError;
 
-/// Lowest priority of the system's 40: a thread of normal priority gets 68 times as much time beside it (sched(7)).
 #[cfg(target_os = "linux")]
-const NICE: i32 = 19;
+use thread_priority::{
+    NormalThreadSchedulePolicy::Idle,
+    ThreadPriority::Min,
+    ThreadSchedulePolicy::Normal,
+    unix::{set_thread_priority_and_policy, thread_native_id, thread_schedule_policy},
+};
 
 /// Never driven: only its threads for blocking work are used, and they are made when there is some.
 static THREADS: LazyLock<Runtime> = LazyLock::new(|| {
@@ -35,11 +39,18 @@ pub(crate) async fn run<T: Send + 'static>(
     THREADS.spawn_blocking(work).await
 }
 
-/// On Linux a priority belongs to a thread, elsewhere to the whole process, which must not give way.
+/// Linux lets a thread do so (sched(7)), other systems a whole process at best.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::warn!(%error, "background work cannot be given a lower priority: live interviews may hear it");
+    {
+        let given = set_thread_priority_and_policy(thread_native_id(), Min, Normal(Idle));
+        // A process that is nice as a whole may not become less so, which matters to nobody here.
+        if thread_schedule_policy() != Ok(Normal(Idle)) {
+            tracing::warn!(
+                ?given,
+                "background work cannot be made to give way: live interviews may hear it"
+            );
+        }
     }
 }
 
@@ -50,12 +61,15 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn who_works_in_the_background_gives_way_and_nobody_else_does() {
-        let nice = || rustix::process::getpriority_process(None).unwrap();
-        let before = nice();
-        assert_eq!(super::run(nice).await.unwrap(), super::NICE);
-        assert_eq!(nice(), before);
+        use super::{Idle, Normal, thread_schedule_policy};
+        let before = thread_schedule_policy().unwrap();
+        assert_ne!(before, Normal(Idle));
+        let background = super::run(thread_schedule_policy).await.unwrap();
+        assert_eq!(background.unwrap(), Normal(Idle));
+        assert_eq!(thread_schedule_policy().unwrap(), before);
+        let other = tokio::task::spawn_blocking(thread_schedule_policy).await;
         assert_eq!(
-            tokio::task::spawn_blocking(nice).await.unwrap(),
+            other.unwrap().unwrap(),
             before,
             "other blocking work, such as the store's, does not wait"
         );
