@@ -16,7 +16,7 @@ mod hold;
 pub mod http;
 pub mod metrics;
 pub mod mistake;
-mod pace;
+pub mod pace;
 mod search;
 pub mod second;
 pub mod secrets;

@@ -1,16 +1,18 @@
-//! Runtimes of media threads, which look at their sockets and timers at most so often.
+//! Threads that look at their sockets and timers at most so often.
 //!
 //! Each datagram and each timer would wake its thread by itself: 200 sessions are 10,000 of either in a second, and waking
-//! up costs more than most of what is then done. So a thread that goes idle soon after it woke waits for the rest of
-//! [`LOOK_EVERY`] first, in which more arrives. What wakes up seldom never waits. Network cards do the same with
-//! interrupts.
+//! up costs more than most of what is then done. So a thread that goes idle soon after it woke waits for the rest of its
+//! time first, in which more arrives. What wakes up seldom never waits. Network cards do the same with interrupts.
+//!
+//! The server's media threads are paced, and so is who makes load: the price is that what arrives is seen so much later.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 
-/// From one look to the next: a tenth of a frame of audio, far below what a participant's jitter buffer holds.
+/// From one look of a media thread to the next: a tenth of a frame of audio, far below what a participant's jitter buffer
+/// holds.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 thread_local! {
@@ -18,13 +20,18 @@ thread_local! {
     static WOKE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Builds a runtime for one such thread.
+/// Lets the threads of a runtime look so often at most.
+pub fn pace(builder: &mut Builder, every: Duration) {
+    builder
+        .on_thread_park(move || wait_for_more(every))
+        .on_thread_unpark(|| WOKE.set(Some(Instant::now())));
+}
+
+/// Builds a runtime for one media thread.
 pub(crate) fn builder() -> Builder {
     let mut builder = Builder::new_current_thread();
-    builder
-        .enable_all()
-        .on_thread_park(wait_for_more)
-        .on_thread_unpark(|| WOKE.set(Some(Instant::now())));
+    builder.enable_all();
+    pace(&mut builder, LOOK_EVERY);
     builder
 }
 
@@ -32,9 +39,9 @@ pub(crate) fn builder() -> Builder {
     clippy::disallowed_methods,
     reason = "the thread has nothing to run: it would sleep anyway, and this is how it sleeps longer"
 )]
-fn wait_for_more() {
+fn wait_for_more(every: Duration) {
     let since = WOKE.get().map(|woke| woke.elapsed());
-    if let Some(rest) = since.and_then(|since| LOOK_EVERY.checked_sub(since)) {
+    if let Some(rest) = since.and_then(|since| every.checked_sub(since)) {
         std::thread::sleep(rest);
     }
 }
@@ -47,7 +54,7 @@ mod tests {
     fn who_woke_just_now_waits_before_sleeping_again() {
         let woke = Instant::now();
         WOKE.set(Some(woke));
-        wait_for_more();
+        wait_for_more(LOOK_EVERY);
         assert!(woke.elapsed() >= LOOK_EVERY);
     }
 }

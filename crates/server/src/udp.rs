@@ -418,3 +418,15 @@ impl Reading<'_> {
         received
     }
 }
+
+/// Sockets on loopback, for tests of who uses them.
+#[cfg(test)]
+pub(crate) fn loopback(metrics: &Arc<Metrics>) -> (Net, NetThread) {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let params = NetParams {
+        udp: any,
+        tcp: any,
+        advertise: vec![],
+    };
+    Net::bind(&params, Arc::clone(metrics)).expect("loopback has a free port")
+}

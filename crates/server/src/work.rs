@@ -58,8 +58,11 @@ const MERGE: &str = "merge_topics";
 const LEASE: Duration = Duration::from_secs(60);
 /// Between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// New work wakes its lane at once; this is for work that becomes due by time, and for lost wake-ups.
-const WAIT: Duration = Duration::from_millis(1_000);
+/// New work wakes its lane at once; for work that becomes due by time one worker of each lane is woken so often. Who finds
+/// some wakes the next.
+const LOOK_EVERY: Duration = Duration::from_millis(1_000);
+/// Nobody waits longer for being woken.
+const WAIT: Duration = Duration::from_secs(60);
 /// After a fault of the store, before it is asked again.
 const REST: Duration = Duration::from_millis(500);
 /// Finishing a recording keeps a core busy, which interviews need.
@@ -142,8 +145,21 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
             workers.spawn(worker(office.clone(), lane, take.clone(), gate, job));
         }
     }
+    workers.spawn(look(office.store.clone(), office.stop.clone()));
     workers.spawn(stream::run(Arc::clone(&app), office.stop.clone()));
     while workers.join_next().await.is_some() {}
+}
+
+/// Has one worker of each lane look for work, again and again: as many as there are would ask the database for the same.
+async fn look(store: Store, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    while !stop.is_cancelled() {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => store.wake_all_lanes(),
+        }
+    }
 }
 
 /// Takes work, again and again. `job` is what is done with leases that are taken together. Where calls need a turn it is

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::runtime::Handle;
@@ -18,10 +19,12 @@ use crate::metrics::Metrics;
 use crate::pace;
 use crate::udp::{Lane, Net};
 
-/// Between two looks at how late a thread is.
-const TICK: std::time::Duration = std::time::Duration::from_millis(100);
+/// Between two looks at how late a thread is, and between two while nobody is there who would hear it: waking an idle core is
+/// most of what a server without sessions costs.
+const TICK: Duration = Duration::from_millis(100);
+const TICK_IDLE: Duration = Duration::from_secs(1);
 /// The runtime's timers are true to a millisecond; a frame of audio is this long.
-const FRAME: std::time::Duration = std::time::Duration::from_millis(20);
+const FRAME: Duration = Duration::from_millis(20);
 
 /// All shards.
 pub struct Shards {
@@ -45,7 +48,7 @@ pub(crate) struct Lateness {
     /// Share of moments at which one was late by more than a frame.
     pub(crate) share: f64,
     /// The longest.
-    pub(crate) worst: std::time::Duration,
+    pub(crate) worst: Duration,
 }
 
 #[derive(Clone)]
@@ -97,10 +100,11 @@ impl Shards {
             let lane = Lane::new(net);
             runtime.spawn(lane.clone().carry());
             let last = lane.clone();
+            let sessions = Arc::new(AtomicUsize::new(0));
             shards.push(Shard {
                 handle: runtime.handle().clone(),
                 lane,
-                sessions: Arc::default(),
+                sessions: Arc::clone(&sessions),
             });
             let stop = stop.clone();
             let lag = metrics.media_tick_lag_seconds.clone();
@@ -111,7 +115,7 @@ impl Shards {
                     runtime.block_on(async {
                         tokio::select! {
                             () = stop.cancelled() => {}
-                            () = told.tick(lag) => {}
+                            () = told.tick(lag, &sessions) => {}
                         }
                     });
                     // Goodbyes of sessions that ended last.
@@ -154,7 +158,7 @@ impl Shards {
         let share = late as f64 / all.max(1) as f64;
         Lateness {
             share,
-            worst: std::time::Duration::from_micros(take(&self.ticks.worst_us)),
+            worst: Duration::from_micros(take(&self.ticks.worst_us)),
         }
     }
 
@@ -179,9 +183,13 @@ impl Drop for Shards {
 
 impl Ticks {
     /// Wants to be awake ten times a second and tells how late it was: so late is every frame of audio on this thread.
-    async fn tick(&self, lag: Histogram) {
+    async fn tick(&self, lag: Histogram, sessions: &AtomicUsize) {
         loop {
-            let due = tokio::time::Instant::now() + TICK;
+            let every = match sessions.load(Ordering::Relaxed) {
+                0 => TICK_IDLE,
+                _ => TICK,
+            };
+            let due = tokio::time::Instant::now() + every;
             tokio::time::sleep_until(due).await;
             let late = due.elapsed();
             lag.observe(late.as_secs_f64());
@@ -199,18 +207,11 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::udp::NetParams;
 
     #[test]
     fn sessions_spread_evenly_and_give_their_seats_back() {
         let metrics = Arc::new(Metrics::new());
-        let any = "127.0.0.1:0".parse().unwrap();
-        let params = NetParams {
-            udp: any,
-            tcp: any,
-            advertise: vec![],
-        };
-        let (net, _thread) = Net::bind(&params, Arc::clone(&metrics)).unwrap();
+        let (net, _thread) = crate::udp::loopback(&metrics);
         let shards = Shards::start(2, &net, &metrics).unwrap();
         let load = |shards: &Shards| -> Vec<usize> {
             shards

@@ -106,22 +106,31 @@ impl Client {
     }
 
     async fn post(&self, request: &Request) -> Result<Reply, ChatError> {
-        let mut post = self.http.post(&self.url).body(request.body());
-        for (name, value) in &self.headers {
-            post = post.header(name, value);
-        }
-        let response = post.send().await.map_err(|error| unreachable(&error))?;
-        let (status, headers, body) = read(response).await?;
-        let headers: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        parse_reply(status, &headers, &body)
+        let post = self.http.post(&self.url).body(request.body());
+        exchange(post, &self.headers, parse_reply).await
     }
 }
 
+/// Sends it with these headers and makes something of the answer.
+pub(super) async fn exchange<T>(
+    mut post: reqwest::RequestBuilder,
+    headers: &[(String, String)],
+    parse: impl FnOnce(u16, &[(&str, &str)], &[u8]) -> Result<T, ChatError>,
+) -> Result<T, ChatError> {
+    for (name, value) in headers {
+        post = post.header(name, value);
+    }
+    let response = post.send().await.map_err(|error| unreachable(&error))?;
+    let (status, headers, body) = read(response).await?;
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    parse(status, &headers, &body)
+}
+
 /// Status, headers and body of an answer, bounded.
-pub(super) async fn read(
+async fn read(
     response: reqwest::Response,
 ) -> Result<(u16, Vec<(String, String)>, Vec<u8>), ChatError> {
     let status = response.status().as_u16();
@@ -156,7 +165,7 @@ pub(super) fn builder(url: &str) -> reqwest::ClientBuilder {
     }
 }
 
-pub(super) fn unreachable(error: &reqwest::Error) -> ChatError {
+fn unreachable(error: &reqwest::Error) -> ChatError {
     let detail = if error.is_timeout() {
         "no answer in time"
     } else {

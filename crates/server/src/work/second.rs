@@ -20,7 +20,7 @@ use store::{
     Fate, Lane, Lease, NEVER_DUE, NewJob, NewSecond, SecondRow, SessionRow, Settlement, TurnRow,
 };
 
-use super::call::{builder, read, unreachable};
+use super::call::{builder, exchange};
 use super::coding::prices;
 use super::{Failure, HEAR};
 use crate::app::App;
@@ -72,17 +72,8 @@ impl Hearer {
         for (name, value) in fields(&self.model, language) {
             form = form.text(name, value.to_owned());
         }
-        let mut post = self.http.post(&self.url).multipart(form);
-        for (name, value) in &self.headers {
-            post = post.header(name, value);
-        }
-        let response = post.send().await.map_err(|error| unreachable(&error))?;
-        let (status, headers, body) = read(response).await?;
-        let headers: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        parse(status, &headers, &body)
+        let post = self.http.post(&self.url).multipart(form);
+        exchange(post, &self.headers, parse).await
     }
 }
 

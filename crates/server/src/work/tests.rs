@@ -10,10 +10,11 @@ use store::{
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, LEASE, Office, worker};
+use super::{Failure, LEASE, Office, WAIT, look, worker};
 use crate::metrics::Metrics;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -241,4 +242,44 @@ async fn patience_costs_no_attempt_and_trouble_does_until_there_are_no_more() {
         .settle(&bench.office, &second)
         .await;
     assert_eq!(bench.jobs().await[0].state, JobState::Ready);
+}
+
+#[tokio::test]
+async fn work_that_falls_due_is_found_though_nobody_puts_any() {
+    let bench = Bench::new().await;
+    let store = &bench.office.store;
+    for key in ["a", "b", "c"] {
+        bench.put(key, 1).await;
+    }
+    for _ in 0..3 {
+        let take = Take::one(PATIENCE);
+        let leases = store.claim(Lane::Analysis, &take).await.unwrap();
+        Failure::transient("it broke")
+            .settle(&bench.office, &leases[0])
+            .await;
+    }
+    let mut working = JoinSet::new();
+    working.spawn(look(store.clone(), bench.office.stop.clone()));
+    for _ in 0..3 {
+        let done = store.clone();
+        let job = move |leases: Vec<Lease>, _| {
+            let (store, lease) = (done.clone(), leases[0].clone());
+            async move { Ok(store.complete(&lease, Completion::default()).await?) }
+        };
+        let office = bench.office.clone();
+        let take = Take::one(LEASE);
+        working.spawn(worker(office, Lane::Analysis, take, None, job));
+    }
+    let all_done = async {
+        let is_done = |job: &JobRow| job.state == JobState::Done;
+        while !bench.jobs().await.iter().all(is_done) {
+            tokio::task::yield_now().await;
+        }
+    };
+    // Without a look all workers would sleep for as long as they may: longer than this.
+    timeout(WAIT / 2, all_done).await.unwrap();
+    bench.office.stop.cancel();
+    while let Some(ended) = working.join_next().await {
+        ended.unwrap();
+    }
 }

@@ -298,8 +298,16 @@ impl Store {
         self.shared.reader.jobs(&filter).await
     }
 
-    /// Returns as soon as work was put into the lane, and after `timeout` in any case: retries that fall due, leases that
-    /// run out and other nodes wake nobody. A wake-up that comes while nobody waits is kept for the next who does.
+    /// Wakes one worker of each lane, as if there were new work: retries that fall due, leases that run out and (on SQLite)
+    /// other processes wake nobody.
+    pub fn wake_all_lanes(&self) {
+        for lane in Lane::ALL {
+            self.wake_of(lane).notify_one();
+        }
+    }
+
+    /// Returns as soon as work was put into the lane, and after `timeout` in any case. A wake-up that comes while nobody
+    /// waits is kept for the next who does.
     pub async fn wait_for_work(&self, lane: Lane, timeout: Duration) {
         // Both outcomes mean the same: look for work.
         let _ = tokio::time::timeout(timeout, self.wake_of(lane).notified()).await;

@@ -4,7 +4,7 @@ use media::{Beginning, Certificate, DeskConfig, Recording};
 
 use super::super::link::HEARD;
 use super::*;
-use crate::udp::{Net, NetParams, NetThread};
+use crate::udp::NetThread;
 
 struct Bench {
     running: Running,
@@ -15,13 +15,7 @@ struct Bench {
 
 fn bench() -> Bench {
     let metrics = Arc::new(Metrics::new());
-    let any = "127.0.0.1:0".parse().unwrap();
-    let params = NetParams {
-        udp: any,
-        tcp: any,
-        advertise: vec![],
-    };
-    let (net, thread) = Net::bind(&params, Arc::clone(&metrics)).unwrap();
+    let (net, thread) = crate::udp::loopback(&metrics);
     let config = DeskConfig {
         model_rate_hz: 24_000,
         opus_complexity: 5,
