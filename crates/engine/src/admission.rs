@@ -58,6 +58,40 @@ pub enum Strain {
     Strained,
 }
 
+/// How much room there is, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Whoever comes is let in.
+    Open,
+    /// The machine carries no more for now, or a tenth of the places is left at most.
+    Busy,
+    /// All places are taken.
+    Full,
+}
+
+impl Room {
+    /// While so many of at most so many interviews run.
+    #[must_use]
+    pub fn of(live: usize, cap: usize, strain: Strain) -> Room {
+        match strain {
+            _ if live >= cap => Room::Full,
+            Strain::Strained => Room::Busy,
+            Strain::Calm if live.saturating_mul(10) >= cap.saturating_mul(9) => Room::Busy,
+            Strain::Calm => Room::Open,
+        }
+    }
+
+    /// The name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Room::Open => "open",
+            Room::Busy => "busy",
+            Room::Full => "full",
+        }
+    }
+}
+
 /// The door.
 #[derive(Clone, Debug)]
 pub struct Door {

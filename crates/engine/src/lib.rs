@@ -23,4 +23,5 @@ pub mod link;
 pub mod plan;
 pub mod session;
 pub mod time;
+pub mod trouble;
 pub mod vitals;

@@ -4,7 +4,8 @@
 //! that a number forgets by itself, without a timer. Latency is counted in classes of 6 %: good enough to say on which side of a
 //! threshold a percentile is, and small whatever happens.
 //!
-//! Targets and alerts: the founding system's (`docs/operating.md`, Numbers).
+//! Targets and alerts: the founding system's (`docs/operating.md`, Numbers). Heard latency contains the silence that a study
+//! asks for before a turn counts as over, so its limits are counted from there: a patient study is not a slow server.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -62,8 +63,35 @@ pub struct Reading {
     pub value: Option<f64>,
     /// Of latencies.
     pub median: Option<f64>,
-    /// By its target and alert.
+    /// By what it is compared with.
+    pub limits: Limits,
+    /// By these.
     pub health: Health,
+}
+
+/// What a number is compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Up to here all is well.
+    pub target: f64,
+    /// Above this somebody should look.
+    pub alert: f64,
+    /// How much of both is the mean patience of the studies whose answers were heard, in milliseconds. 0 of all numbers but
+    /// heard latency.
+    pub patience_ms: f64,
+}
+
+impl Limits {
+    /// How good this value is.
+    #[must_use]
+    pub fn health(&self, value: Option<f64>) -> Health {
+        match value {
+            None => Health::None,
+            Some(value) if value > self.alert => Health::Alert,
+            Some(value) if value > self.target => Health::Watch,
+            Some(_) => Health::Good,
+        }
+    }
 }
 
 impl Number {
@@ -104,9 +132,8 @@ impl Number {
         }
     }
 
-    /// Up to here all is well.
-    #[must_use]
-    pub const fn target(self) -> f64 {
+    /// Up to here all is well; of heard latency beyond the patience of its study.
+    const fn target(self) -> f64 {
         match self {
             Number::Sessions => 300.0,
             Number::FirstVoice => 2_000.0,
@@ -117,9 +144,8 @@ impl Number {
         }
     }
 
-    /// Above this somebody should look.
-    #[must_use]
-    pub const fn alert(self) -> f64 {
+    /// Above this somebody should look; of heard latency beyond the patience of its study.
+    const fn alert(self) -> f64 {
         match self {
             Number::Sessions => 400.0,
             Number::FirstVoice => 3_000.0,
@@ -127,17 +153,6 @@ impl Number {
             Number::ProviderErrors => 0.02,
             Number::Queue => 500.0,
             Number::Cost => 1.5,
-        }
-    }
-
-    /// How good this value of it is.
-    #[must_use]
-    pub fn health(self, value: Option<f64>) -> Health {
-        match value {
-            None => Health::None,
-            Some(value) if value > self.alert() => Health::Alert,
-            Some(value) if value > self.target() => Health::Watch,
-            Some(_) => Health::Good,
         }
     }
 }
@@ -164,6 +179,8 @@ struct Slot {
     sessions: Option<u32>,
     queue: Option<u32>,
     latencies: [Classes; 3],
+    /// Answers that were heard, and the patience of their studies in milliseconds.
+    patience: (u32, u64),
     /// Asked and failed, by provider.
     calls: BTreeMap<&'static str, (u32, u32)>,
     /// Sessions that ended, and what they cost in micro-dollars.
@@ -197,6 +214,14 @@ impl Vitals {
                 .entry(class(ms))
                 .or_default() += 1;
         }
+    }
+
+    /// An answer was heard so long after the participant's last voiced frame, `patience_ms` of which its study asks for.
+    pub fn heard(&mut self, now: Mono, ms: u64, patience_ms: u32) {
+        self.latency(now, Number::HeardLatency, ms);
+        let patience = &mut self.slot(now).patience;
+        patience.0 += 1;
+        patience.1 += u64::from(patience_ms);
     }
 
     /// A provider was asked for a response.
@@ -236,10 +261,12 @@ impl Vitals {
         let last = self.slots.len() - 1;
         let value = self.value(of, last);
         let median = latency_index(of).and_then(|index| self.percentile(index, last, 50));
+        let limits = self.limits(of, last);
         Reading {
             value,
             median,
-            health: of.health(value),
+            limits,
+            health: limits.health(value),
         }
     }
 
@@ -300,6 +327,30 @@ impl Vitals {
             Number::FirstVoice | Number::ProviderLatency | Number::HeardLatency => {
                 self.percentile(latency_index(of)?, at, 95)
             }
+        }
+    }
+
+    fn limits(&self, of: Number, at: usize) -> Limits {
+        let heard = self.window(at).map(|slot| slot.patience);
+        let (count, sum_ms) = heard.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let patience_ms = match of {
+            Number::HeardLatency if count > 0 => {
+                #[expect(clippy::cast_precision_loss, reason = "seconds in milliseconds")]
+                let sum_ms = sum_ms as f64;
+                (sum_ms / f64::from(count)).round()
+            }
+            Number::Sessions
+            | Number::FirstVoice
+            | Number::ProviderLatency
+            | Number::HeardLatency
+            | Number::ProviderErrors
+            | Number::Queue
+            | Number::Cost => 0.0,
+        };
+        Limits {
+            target: of.target() + patience_ms,
+            alert: of.alert() + patience_ms,
+            patience_ms,
         }
     }
 

@@ -62,6 +62,8 @@ pub struct App {
     pub prices: PriceBook,
     /// How the machine does.
     pub machine: crate::vitals::Machine,
+    /// What is wrong, and since when.
+    pub raised: crate::vitals::Raised,
     /// The door to the chat endpoint.
     pub gate: Arc<Gate>,
     /// Checked studies by id and version.

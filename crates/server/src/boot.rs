@@ -127,6 +127,7 @@ pub async fn start_with(
         profiles,
         prices,
         machine: vitals::Machine::default(),
+        raised: vitals::Raised::default(),
         gate: Arc::new(gate),
         studies: Studies::default(),
         changes,

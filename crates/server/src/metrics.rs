@@ -34,6 +34,22 @@ pub type LabelledGauge = Family<[(&'static str, &'static str); 1], Gauge>;
 /// A counter of dollars.
 pub type Dollars = Counter<f64, AtomicU64>;
 
+/// A latency that was measured.
+#[derive(Clone, Copy, Debug)]
+pub enum Latency {
+    /// First participant audio in to first audible interviewer audio out.
+    FirstVoice(Duration),
+    /// The provider's word that speech stopped to its first audio.
+    Provider(Duration),
+    /// The participant's last voiced frame in to the first audible frame out.
+    Heard {
+        /// All of it.
+        span: Duration,
+        /// Of it, the silence that the study asks for before a turn counts as over.
+        patience: Duration,
+    },
+}
+
 macro_rules! metrics {
     ($(#[doc = $help:literal] $field:ident: $kind:ty = $name:literal, $make:expr;)*) => {
         /// All metrics, shared by reference.
@@ -73,6 +89,8 @@ metrics! {
     provider_latency_seconds: Histogram = "provider_latency_seconds", histogram();
     #[doc = " Heard latency: the participant's last voiced frame in to the first audible interviewer frame out, at the media edge, in seconds."]
     heard_latency_seconds: Histogram = "heard_latency_seconds", histogram();
+    #[doc = " Heard latency beyond the patience of the study, in seconds: what its target and its alert are about."]
+    heard_beyond_patience_seconds: Histogram = "heard_beyond_patience_seconds", histogram();
     #[doc = " Failures of providers by kind: connections that could not be made or broke, refusals, answers that made no sense. Connections that ended at the vendor's own limit are none."]
     provider_errors: TwiceLabelled = "provider_errors", Family::default();
     #[doc = " Responses that providers began."]
@@ -91,7 +109,7 @@ metrics! {
     sessions_cap: Gauge = "sessions_cap", Gauge::default();
     #[doc = " Participants who wait in line for a place."]
     sessions_waiting: Gauge = "sessions_waiting", Gauge::default();
-    #[doc = " How late a media thread was at a moment that it wanted to be awake, looked at ten times a second, in seconds."]
+    #[doc = " How late a media thread was at a moment that it wanted to be awake, looked at ten times a second while it has sessions, in seconds."]
     media_tick_lag_seconds: Histogram = "media_tick_lag_seconds", delays();
     #[doc = " How long a commit took to be durable, in seconds."]
     store_commit_seconds: Histogram = "store_commit_seconds", delays();
@@ -217,16 +235,27 @@ impl Metrics {
     }
 
     /// A latency was measured.
-    pub fn latency(&self, of: Number, span: Duration) {
-        let histogram = match of {
-            Number::FirstVoice => &self.first_voice_seconds,
-            Number::ProviderLatency => &self.provider_latency_seconds,
-            Number::HeardLatency => &self.heard_latency_seconds,
-            Number::Sessions | Number::ProviderErrors | Number::Queue | Number::Cost => return,
+    pub fn latency(&self, of: Latency) {
+        let (histogram, span) = match of {
+            Latency::FirstVoice(span) => (&self.first_voice_seconds, span),
+            Latency::Provider(span) => (&self.provider_latency_seconds, span),
+            Latency::Heard { span, patience } => {
+                let beyond = span.saturating_sub(patience);
+                let histogram = &self.heard_beyond_patience_seconds;
+                histogram.observe(beyond.as_secs_f64());
+                (&self.heard_latency_seconds, span)
+            }
         };
         histogram.observe(span.as_secs_f64());
         let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        self.vitals.with(|vitals, now| vitals.latency(now, of, ms));
+        self.vitals.with(|vitals, now| match of {
+            Latency::FirstVoice(_) => vitals.latency(now, Number::FirstVoice, ms),
+            Latency::Provider(_) => vitals.latency(now, Number::ProviderLatency, ms),
+            Latency::Heard { patience, .. } => {
+                let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+                vitals.heard(now, ms, patience_ms);
+            }
+        });
     }
 
     /// A provider began a response.

@@ -1,5 +1,6 @@
 //! The six numbers over rolling windows: whoever measures tells, a sampler looks at what only has a present.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 
 /// Between two counts of the queue for scrapes.
 const COUNT_EVERY_MS: u64 = 1_000;
@@ -81,6 +83,7 @@ pub(crate) async fn count(app: &App) {
 /// What there is now, and what follows from the last hour.
 pub(crate) fn look(app: &App) {
     let metrics = &app.metrics;
+    app.raised.now(metrics, app.store.now_us());
     let natural = |number: i64| u32::try_from(number.max(0)).unwrap_or(u32::MAX);
     let sessions = natural(metrics.sessions_live.get());
     let queue = natural(metrics.enrichment_queue_segments.get());
@@ -144,6 +147,64 @@ impl Machine {
     }
 }
 
+/// Something that is wrong as long as it is there, whatever the six numbers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// The chat endpoint refuses: nothing is coded.
+    EnrichmentStopped,
+    /// Jobs were given up.
+    DeadLetters,
+    /// Participants stand in line.
+    ParticipantsWaiting,
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Standing; 3] = [
+        Standing::EnrichmentStopped,
+        Standing::DeadLetters,
+        Standing::ParticipantsWaiting,
+    ];
+
+    /// As in `deploy/alerts.yml`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Standing::EnrichmentStopped => "EnrichmentStopped",
+            Standing::DeadLetters => "DeadLetters",
+            Standing::ParticipantsWaiting => "ParticipantsWaiting",
+        }
+    }
+
+    fn is_there(self, metrics: &Metrics) -> bool {
+        let gauge = match self {
+            Standing::EnrichmentStopped => &metrics.enrichment_stopped,
+            Standing::DeadLetters => &metrics.dead_letters,
+            Standing::ParticipantsWaiting => &metrics.sessions_waiting,
+        };
+        gauge.get() > 0
+    }
+}
+
+/// Since when what is wrong was seen, at the sampler's looks: what came and went between two of them began anew.
+#[derive(Debug, Default)]
+pub struct Raised(Mutex<BTreeMap<Standing, i64>>);
+
+impl Raised {
+    /// All that is wrong now, each with the moment at which it was first seen, in microseconds UTC.
+    pub fn now(&self, metrics: &Metrics, now_us: i64) -> Vec<(Standing, i64)> {
+        let mut raised = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for on in Standing::ALL {
+            if on.is_there(metrics) {
+                raised.entry(on).or_insert(now_us);
+            } else {
+                raised.remove(&on);
+            }
+        }
+        raised.iter().map(|(on, since)| (*on, *since)).collect()
+    }
+}
+
 /// What this process used so far, and when that was.
 struct Used {
     at: std::time::Instant,
@@ -176,4 +237,32 @@ fn cpu() -> Option<Duration> {
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some(Duration::from_millis((user + system) * 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_since_it_was_first_seen_and_anew_after_it_was_gone() {
+        let (metrics, raised) = (Metrics::new(), Raised::default());
+        assert_eq!(raised.now(&metrics, 1), []);
+        metrics.dead_letters.set(2);
+        assert_eq!(raised.now(&metrics, 10), [(Standing::DeadLetters, 10)]);
+        metrics.sessions_waiting.set(1);
+        assert_eq!(
+            raised.now(&metrics, 20),
+            [
+                (Standing::DeadLetters, 10),
+                (Standing::ParticipantsWaiting, 20)
+            ]
+        );
+        metrics.dead_letters.set(0);
+        raised.now(&metrics, 30);
+        metrics.dead_letters.set(1);
+        assert_eq!(
+            raised.now(&metrics, 40).first(),
+            Some(&(Standing::DeadLetters, 40))
+        );
+    }
 }

@@ -2451,7 +2451,10 @@ export interface components {
         };
         /** @description A number and how good it is. */
         NumberView: {
-            /** Format: double */
+            /**
+             * Format: double
+             * @description The same.
+             */
             alert: number;
             /** @description sessions, first_voice, provider_latency, heard_latency, provider_errors, queue or cost. */
             id: string;
@@ -2463,7 +2466,10 @@ export interface components {
             note?: string | null;
             /** @description good, watch, alert or none. */
             state: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Of heard latency with the mean patience of the studies in it, like the value.
+             */
             target: number;
             /** @description sessions, ms, share (0 to 1), segments, or ratio (1 is on target). */
             unit: string;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::admission::{Bearable, Door, SILENT_AT_MOST, Strain, Verdict};
+use engine::admission::{Bearable, Door, Room, SILENT_AT_MOST, Strain, Verdict};
 use engine::ids::SessionId;
 use engine::time::Mono;
 
@@ -117,5 +117,22 @@ fn a_line_of_any_length_never_lets_in_more_than_the_cap_and_nobody_out_of_turn()
                 }
             }
         }
+    }
+}
+
+#[test]
+fn room_is_full_without_a_place_and_busy_shortly_before_or_under_strain() {
+    let cases = [
+        (0, 10, Strain::Calm, Room::Open),
+        (8, 10, Strain::Calm, Room::Open),
+        (9, 10, Strain::Calm, Room::Busy),
+        (0, 10, Strain::Strained, Room::Busy),
+        (10, 10, Strain::Strained, Room::Full),
+        // Who returns is never refused: there may be more than the cap.
+        (11, 10, Strain::Calm, Room::Full),
+        (0, 0, Strain::Calm, Room::Full),
+    ];
+    for (live, cap, strain, room) in cases {
+        assert_eq!(Room::of(live, cap, strain), room, "{live} of {cap}");
     }
 }

@@ -21,6 +21,7 @@ mod moves;
 mod pauses;
 mod replay;
 mod restore;
+mod trouble;
 mod turns;
 mod vitals;
 mod walk;

@@ -151,12 +151,14 @@ fn numbers_agree_with_a_naive_reading_of_all_that_happened() {
 #[test]
 fn a_number_is_good_up_to_its_target_and_alarming_above_its_alert() {
     for of in Number::ALL {
-        assert!(of.target() < of.alert(), "{of:?}");
-        assert_eq!(of.health(Some(of.target())), Health::Good);
-        assert_eq!(of.health(Some(of.target() * 1.01)), Health::Watch);
-        assert_eq!(of.health(Some(of.alert())), Health::Watch);
-        assert_eq!(of.health(Some(of.alert() * 1.01)), Health::Alert);
-        assert_eq!(of.health(None), Health::None);
+        let limits = Vitals::new(at(0)).reading(at(0), of).limits;
+        let (target, alert) = (limits.target, limits.alert);
+        assert!(target < alert, "{of:?}");
+        assert_eq!(limits.health(Some(target)), Health::Good);
+        assert_eq!(limits.health(Some(target * 1.01)), Health::Watch);
+        assert_eq!(limits.health(Some(alert)), Health::Watch);
+        assert_eq!(limits.health(Some(alert * 1.01)), Health::Alert);
+        assert_eq!(limits.health(None), Health::None);
     }
 }
 
@@ -187,4 +189,35 @@ fn a_moment_before_the_last_counts_as_now_and_none_of_it_is_lost() {
     let reading = vitals.reading(at(200), Number::HeardLatency);
     assert!(reading.value.is_some_and(|ms| ms >= 600.0), "{reading:?}");
     assert!(reading.median.is_some_and(|ms| ms < 430.0), "{reading:?}");
+}
+
+#[test]
+fn the_patience_of_a_study_is_no_slowness_of_the_server() {
+    let mut vitals = Vitals::new(at(0));
+    for _ in 0..20 {
+        vitals.heard(at(10), 1_300, 700);
+    }
+    let reading = vitals.reading(at(10), Number::HeardLatency);
+    let limits = (reading.limits.target, reading.limits.alert);
+    assert_eq!(
+        (limits, reading.limits.patience_ms),
+        ((1_200.0, 1_500.0), 700.0)
+    );
+    assert!(reading.value.is_some_and(|ms| ms >= 1_300.0), "as heard");
+    assert_eq!(reading.health, Health::Watch);
+    // Half of the answers are of a more patient study: so much more is asked for in the mean.
+    for _ in 0..20 {
+        vitals.heard(at(10), 1_300, 1_200);
+    }
+    let reading = vitals.reading(at(10), Number::HeardLatency);
+    assert_eq!(reading.limits.alert, 1_750.0);
+    assert_eq!(reading.health, Health::Good);
+    // Nobody is heard any more: nothing is asked for.
+    let reading = vitals.reading(at(1_000), Number::HeardLatency);
+    assert_eq!(
+        (reading.limits.target, reading.health),
+        (500.0, Health::None)
+    );
+    let other = vitals.reading(at(10), Number::ProviderLatency);
+    assert_eq!(other.limits.alert, 800.0);
 }

@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use engine::admission::Strain;
+use engine::admission::Room;
 use engine::cost::MicroUsd;
-use engine::session::State as SessionState;
+use engine::trouble::{Trouble, Unfinished};
 use engine::vitals::{Health, Number, Reading, SLOT};
 use serde::Serialize;
 use store::SessionRow;
@@ -19,15 +19,12 @@ use super::error::Problem;
 use super::time::rfc3339;
 use crate::app::App;
 use crate::export::participant;
+use crate::vitals::Standing;
 
 /// The guide whose paragraphs alerts lead to, compiled in.
 const GUIDE: &str = include_str!("../../../../docs/operating.md");
 /// Sessions in trouble that are shown.
 const TROUBLE_MAX: usize = 50;
-/// An interview that is still not over after so long has been forgotten by somebody.
-const OLD_US: i64 = 2 * 3_600 * 1_000_000;
-/// Share of its budget, in percent, from which on an interview is looked at.
-const BUDGET_PERCENT: i64 = 90;
 
 /// `{operations}`.
 #[derive(Serialize, ToSchema)]
@@ -79,7 +76,9 @@ struct NumberView {
     unit: &'static str,
     /// good, watch, alert or none.
     state: &'static str,
+    /// Of heard latency with the mean patience of the studies in it, like the value.
     target: f64,
+    /// The same.
     alert: f64,
     note: Option<String>,
 }
@@ -168,19 +167,12 @@ pub(super) async fn read(
 
 fn capacity(app: &App) -> CapacityView {
     let (live, cap) = (app.registry.live(), app.config.capacity.sessions_max);
-    let state = if live >= cap {
-        "full"
-    } else if app.registry.strain() == Strain::Strained || live * 10 >= cap * 9 {
-        "busy"
-    } else {
-        "open"
-    };
     let machine = app.machine.get();
     CapacityView {
         sessions_max: cap,
         live,
         waiting: app.metrics.sessions_waiting.get(),
-        state,
+        state: Room::of(live, cap, app.registry.strain()).name(),
         cpu_share: machine.map(|(cpu, _)| cpu),
         tick_lag_ms: machine.map(|(_, worst)| worst.as_secs_f64() * 1_000.0),
     }
@@ -204,9 +196,12 @@ fn number(app: &App, of: Number, reading: Reading) -> NumberView {
             let worst = shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
             (worst.1 > 0.0).then(|| worst.0.to_owned())
         }),
-        Number::Sessions | Number::FirstVoice | Number::ProviderLatency | Number::HeardLatency => {
-            None
+        Number::HeardLatency => {
+            let patience_s = reading.limits.patience_ms / 1_000.0;
+            (patience_s > 0.0)
+                .then(|| format!("{patience_s:.2} s of it, and of its limits, is patience"))
         }
+        Number::Sessions | Number::FirstVoice | Number::ProviderLatency => None,
     };
     NumberView {
         id: of.name(),
@@ -214,8 +209,8 @@ fn number(app: &App, of: Number, reading: Reading) -> NumberView {
         median: reading.median,
         unit: of.unit(),
         state: reading.health.name(),
-        target: of.target(),
-        alert: of.alert(),
+        target: reading.limits.target,
+        alert: reading.limits.alert,
         note,
     }
 }
@@ -241,7 +236,7 @@ const fn alert(of: Number) -> (&'static str, &'static str, &'static str) {
         Number::HeardLatency => (
             "HeardResponseSlow",
             "page",
-            "One answer in twenty is heard after more than 0.8 s",
+            "One answer in twenty is heard more than 0.8 s after the patience of its study",
         ),
         Number::ProviderErrors => (
             "ProviderErrors",
@@ -270,7 +265,7 @@ fn alerts(
     let mut alerts = Vec::new();
     for ((of, reading), series) in readings.iter().zip(series) {
         if reading.health == Health::Alert {
-            let alarming = |value: &&Option<f64>| of.health(**value) == Health::Alert;
+            let alarming = |value: &&Option<f64>| reading.limits.health(**value) == Health::Alert;
             let slots = series.points.iter().rev().take_while(alarming).count();
             let slots = i64::try_from(slots.saturating_sub(1)).unwrap_or_default();
             let slot_us = i64::try_from(SLOT.as_micros()).unwrap_or_default();
@@ -283,21 +278,25 @@ fn alerts(
             ));
         }
     }
-    let metrics = &app.metrics;
-    if metrics.enrichment_stopped.get() > 0 {
-        let why = app.gate.stopped().unwrap_or("the chat endpoint refuses");
-        let summary = format!("Coding stands still: {why}");
-        alerts.push(told("EnrichmentStopped", "ticket", now_us, summary));
-    }
-    let dead = metrics.dead_letters.get();
-    if dead > 0 {
-        let summary = format!("{dead} jobs were given up and wait for a person");
-        alerts.push(told("DeadLetters", "ticket", now_us, summary));
-    }
-    let waiting = metrics.sessions_waiting.get();
-    if waiting > 0 {
-        let summary = format!("{waiting} participants wait in line for a place");
-        alerts.push(told("ParticipantsWaiting", "page", now_us, summary));
+    for (on, since_us) in app.raised.now(&app.metrics, now_us) {
+        let metrics = &app.metrics;
+        let (severity, summary) = match on {
+            Standing::EnrichmentStopped => {
+                let why = app.gate.stopped().unwrap_or("the chat endpoint refuses");
+                ("ticket", format!("Coding stands still: {why}"))
+            }
+            Standing::DeadLetters => {
+                let dead = metrics.dead_letters.get();
+                let summary = format!("{dead} jobs were given up and wait for a person");
+                ("ticket", summary)
+            }
+            Standing::ParticipantsWaiting => {
+                let waiting = metrics.sessions_waiting.get();
+                let summary = format!("{waiting} participants wait in line for a place");
+                ("page", summary)
+            }
+        };
+        alerts.push(told(on.name(), severity, since_us, summary));
     }
     alerts.sort_by_key(|alert| alert.severity != "page");
     alerts
@@ -316,52 +315,39 @@ fn told(name: &'static str, severity: &'static str, since_us: i64, summary: Stri
 /// Sessions that are not as they should be: their participant is away, they cost nearly what they may, or never end.
 async fn trouble(app: &App) -> Result<(Vec<TroubleView>, usize), Problem> {
     let now_us = app.store.now_us();
-    let mut found: Vec<(u8, i64, TroubleView)> = Vec::new();
+    let mut found = Vec::new();
     for row in app.store.unfinished_sessions().await? {
         // One study that cannot be read hides no session.
         let study = app.study(&row.study_id, row.study_version).await;
-        let budget = study.ok().flatten().and_then(|study| study.budget);
-        let spent = budget
-            .filter(|budget| budget.0 > 0)
-            .map(|budget| row.cost_micro_usd.saturating_mul(100) / budget.0);
-        let begun_us = row.started_at_us.unwrap_or(row.created_at_us);
-        let (rank, trouble, since_us, detail) = if row.state == SessionState::Paused {
-            let since_us = row.paused_at_us.unwrap_or(begun_us);
-            (0, "paused", since_us, String::new())
-        } else if spent.is_some_and(|percent| percent >= BUDGET_PERCENT) {
-            let percent = spent.unwrap_or_default();
-            (
-                1,
-                "over_budget",
-                begun_us,
-                format!("{percent} % of its budget"),
-            )
-        } else if row
-            .started_at_us
-            .is_some_and(|at_us| now_us - at_us > OLD_US)
-        {
-            (2, "old", begun_us, String::new())
-        } else {
-            continue;
+        let unfinished = Unfinished {
+            state: row.state,
+            created_at_us: row.created_at_us,
+            started_at_us: row.started_at_us,
+            paused_at_us: row.paused_at_us,
+            cost: MicroUsd(row.cost_micro_usd),
+            budget: study.ok().flatten().and_then(|study| study.budget),
         };
-        found.push((rank, since_us, troubled(&row, trouble, since_us, detail)));
+        if let Some((trouble, since_us)) = Trouble::of(&unfinished, now_us) {
+            found.push((trouble, since_us, row));
+        }
     }
     let total = found.len();
-    found.sort_by_key(|(rank, since_us, _)| (*rank, *since_us));
-    let shown = found.into_iter().take(TROUBLE_MAX).map(|(_, _, view)| view);
+    found.sort_by_key(|(trouble, since_us, _)| (*trouble, *since_us));
+    let shown = found.iter().take(TROUBLE_MAX);
+    let shown = shown.map(|(trouble, since_us, row)| troubled(row, *trouble, *since_us));
     Ok((shown.collect(), total))
 }
 
-fn troubled(row: &SessionRow, trouble: &'static str, since_us: i64, detail: String) -> TroubleView {
+fn troubled(row: &SessionRow, trouble: Trouble, since_us: i64) -> TroubleView {
     TroubleView {
         session_id: row.session_id.to_string(),
         study_id: row.study_id.to_string(),
         study_title: row.study_title.clone(),
         participant: participant(&row.session_id),
         state: row.state.name(),
-        trouble,
+        trouble: trouble.name(),
         since: rfc3339(since_us),
-        detail,
+        detail: trouble.detail(),
     }
 }
 
@@ -394,13 +380,17 @@ fn paragraph(name: &str) -> Option<String> {
 mod tests {
     use engine::vitals::Number;
 
-    use super::{alert, paragraph};
+    use super::{Standing, alert, paragraph};
 
     #[test]
     fn every_alert_of_the_page_has_its_paragraph_and_its_rule() {
         let rules = include_str!("../../../../deploy/alerts.yml");
-        let own = ["EnrichmentStopped", "DeadLetters", "ParticipantsWaiting"];
-        for name in Number::ALL.map(|of| alert(of).0).into_iter().chain(own) {
+        let standing = Standing::ALL.map(Standing::name);
+        for name in Number::ALL
+            .map(|of| alert(of).0)
+            .into_iter()
+            .chain(standing)
+        {
             let text = paragraph(name).unwrap_or_default();
             assert!(text.lines().count() >= 3, "{name}: {text}");
             assert!(!text.contains("###"), "{text}");

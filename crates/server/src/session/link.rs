@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use engine::ids::LinkNo;
 use engine::link::{FaultCategory, LinkCommand, LinkConfig, LinkEvent};
-use engine::vitals::Number;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use providers::{Closed, Codec, CodecOutput, Frame};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,7 +24,7 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
 use super::fresh;
 use super::media::Spoken;
-use crate::metrics::Metrics;
+use crate::metrics::{Latency, Metrics};
 
 /// For one batch of frames to be taken by the kernel. Longer means that the way to the provider is gone.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
@@ -369,7 +368,7 @@ impl Running {
                 CodecOutput::Audio { item, pcm } => {
                     if let Some(at) = self.stopped_at.take() {
                         let metrics = &self.task.metrics;
-                        metrics.latency(Number::ProviderLatency, at.elapsed());
+                        metrics.latency(Latency::Provider(at.elapsed()));
                     }
                     play(
                         &self.task.spoken,

@@ -17,7 +17,6 @@ use engine::ids::{ItemId, LinkNo, PeerNo, SessionId};
 use engine::journal::{Measure, Outcome};
 use engine::link::{LinkCommand, LinkEvent};
 use engine::session::{Input, MediaFact, Notice, Output, Request, Session};
-use engine::vitals::Number;
 use providers::{Profile, Secret};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -32,7 +31,7 @@ use super::tally::{Tally, Way};
 use super::{fresh, link, media, notice};
 use crate::app::Change;
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Latency, Metrics};
 use crate::study::Study;
 
 /// Requests of HTTP handlers waiting for the task.
@@ -390,11 +389,15 @@ impl SessionTask {
     }
 
     fn measure(&self, measure: Measure, ms: u64) {
-        let of = match measure {
-            Measure::FirstVoice => Number::FirstVoice,
-            Measure::ResponseLatency => Number::HeardLatency,
-        };
-        self.metrics.latency(of, Duration::from_millis(ms));
+        let span = Duration::from_millis(ms);
+        let patience_ms = self.study.patience.silence_ms;
+        self.metrics.latency(match measure {
+            Measure::FirstVoice => Latency::FirstVoice(span),
+            Measure::ResponseLatency => Latency::Heard {
+                span,
+                patience: Duration::from_millis(patience_ms.into()),
+            },
+        });
     }
 
     fn count(&self, event: &LinkEvent) {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use engine::ids::SessionId;
-use engine::vitals::Number;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
+use server::metrics::Latency;
 use sim::provider::SimConfig;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -74,8 +74,10 @@ async fn what_alarms_is_said_with_its_runbook_and_who_is_in_trouble_comes_first(
     let app = house.app();
     let api = Api::new(&house);
     for _ in 0..10 {
-        let late = Duration::from_millis(1_200);
-        app.metrics.latency(Number::HeardLatency, late);
+        app.metrics.latency(Latency::Heard {
+            span: Duration::from_millis(1_600),
+            patience: Duration::from_millis(700),
+        });
     }
     for _ in 0..3 {
         app.metrics.provider_responded("openai");
