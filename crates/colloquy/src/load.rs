@@ -26,7 +26,6 @@ mod watch;
 mod wave;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 
@@ -34,9 +33,11 @@ use crate::{calm, output};
 pub(crate) use args::Arguments;
 
 /// What the bench wants to know of a load.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
     pub(crate) failed: u32,
+    /// Who stood in line to the end.
+    pub(crate) never_in: u32,
     /// Holes over 60 ms in speech, and the longest.
     pub(crate) gaps: u64,
     /// Of these, while nobody joined any more and nobody was ended yet.
@@ -53,24 +54,15 @@ pub(crate) struct Held {
     pub(crate) dropped: Vec<(String, f64)>,
 }
 
-/// Loads a server that is started for this.
-pub(crate) async fn measure(
-    sessions: u32,
-    ramp: Duration,
-    duration: Duration,
-    seed: u64,
-    model_delay: Option<Duration>,
-) -> anyhow::Result<Held> {
-    let arguments = Arguments {
-        model_delay,
-        ..Arguments::of(sessions, ramp, duration, seed)
-    };
-    let loaded = run::hold(&arguments).await?;
+/// Loads a server, and tells what the bench wants to know.
+pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Held> {
+    let loaded = run::hold(arguments).await?;
     let tally = &loaded.tally;
     let p95 = |sorted: &[u32]| tally::percentile(sorted, 95).map(f64::from);
     let exported = &loaded.exported;
     Ok(Held {
         failed: u32::try_from(tally.failed)?,
+        never_in: u32::try_from(tally.never_in)?,
         gaps: tally.gaps.count,
         gaps_held: loaded.gaps_held(),
         gap_longest_ms: tally.gaps.longest_ms,
@@ -86,7 +78,7 @@ pub(crate) async fn measure(
     })
 }
 
-/// Loads a server and tells how it went. Succeeds only if no session failed for a reason that was not planned.
+/// Loads a server and tells how it went. Succeeds only if no session failed for a reason that was not planned, and somebody got in.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let result = calm::runtime("control", arguments.sessions)?.block_on(run::hold(arguments))?;
     output::line(text::text(&result));
@@ -105,7 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             output::line(format!("  written to {}", path.display()));
         }
     }
-    Ok(if result.tally.failed == 0 {
+    Ok(if result.tally.verdict().0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -54,6 +54,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 pub(crate) fn print(progress: Progress) {
     output::line(match progress {
         Progress::Consented { title } => format!("  consented to \"{title}\""),
+        Progress::InLine { position } => {
+            format!("  all interview places are taken: number {position} in line")
+        }
         Progress::Connected => "  connected over WebRTC".to_owned(),
         Progress::Dropped => "  the connection is gone; coming back".to_owned(),
         Progress::Returned(back) => format!("  back ({:?})", back.rung),

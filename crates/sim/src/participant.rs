@@ -88,6 +88,11 @@ pub enum Progress {
         /// Title of the study.
         title: String,
     },
+    /// All interview places are taken; it waits for one. Told each time that it asked.
+    InLine {
+        /// 1 is next.
+        position: u32,
+    },
     /// Media is connected.
     Connected,
     /// The connection is gone; the participant tries to come back.
@@ -357,7 +362,7 @@ async fn interview(
     progress(Progress::Consented {
         title: participation.study.title,
     });
-    let mut call = Call::join(config, api, &language, troubles, tap).await?;
+    let mut call = Call::join(config, api, &language, troubles, tap, progress).await?;
     let result = talk(&mut call, config, progress).await;
     if !matches!(result, Ok(State::Left)) {
         call.hang_up().await;

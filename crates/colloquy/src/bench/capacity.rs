@@ -1,4 +1,5 @@
-//! Two hundred interviews at once: what they cost, and what each of them loses by the others.
+//! Two hundred interviews at once: what they cost, and what each of them loses by the others. And what those who are in lose
+//! by a crowd at the door.
 //!
 //! Every number is the median of several runs, each on a server of its own. Participants and simulator are in this
 //! process, on the same cores: what is measured of the server is its process alone.
@@ -13,7 +14,7 @@ use super::Extent;
 use super::figure::Figure;
 use super::machine;
 use crate::house::{House, Simulator};
-use crate::load::{self, Held};
+use crate::load::{self, Arguments, Held};
 use crate::output;
 
 /// Many and few.
@@ -25,9 +26,25 @@ const RUSH: Duration = Duration::from_secs(10);
 /// How long few are held, and those who came in a rush.
 const FEW_HELD: Duration = Duration::from_secs(30);
 const RUSH_HELD: Duration = Duration::from_secs(5);
+/// Places, for twice as many; how fast they come, and how long they are held.
+const PLACES: u32 = 50;
+const CROWD: Duration = Duration::from_secs(5);
+const CROWD_HELD: Duration = Duration::from_secs(20);
 /// How long a server is watched that has nothing to do, and for how long it may get used to that.
 const IDLE: Duration = Duration::from_secs(10);
 const SETTLED: Duration = Duration::from_secs(3);
+
+/// All runs, by what was looked at.
+#[derive(Default)]
+struct Runs {
+    idle: Vec<Idle>,
+    many: Vec<Held>,
+    few: Vec<Held>,
+    rush: Vec<Held>,
+    /// As many as there are places, and twice as many.
+    fitting: Vec<Held>,
+    twice: Vec<Held>,
+}
 
 /// A server that has nothing to do.
 struct Idle {
@@ -37,19 +54,15 @@ struct Idle {
 }
 
 pub(super) async fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
-    let (mut idle, mut many, mut few, mut rush) = (vec![], vec![], vec![], vec![]);
+    let mut runs = Runs::default();
     for run in 1..=extent.runs {
         output::line(format!("  run {run} of {}", extent.runs));
-        let seed = u64::from(run);
-        idle.push(nothing_to_do().await?);
-        few.push(load::measure(FEW, RAMP / 20, FEW_HELD, seed, None).await?);
-        let none = Some(Duration::ZERO);
-        rush.push(load::measure(SESSIONS, RUSH, RUSH_HELD, seed, none).await?);
-        many.push(load::measure(SESSIONS, RAMP, extent.length, seed, None).await?);
+        runs.once(extent.length, u64::from(run)).await?;
     }
-    let mut figures = alone(&idle, extent.runs)?;
-    figures.extend(together(&many, &few, extent)?);
-    let first_voice = of(&rush, |held| held.first_voice_p95_ms)?;
+    let mut figures = alone(&runs.idle, extent.runs)?;
+    figures.extend(together(&runs.many, &runs.few, extent)?);
+    figures.extend(beyond(&runs.fitting, &runs.twice, extent.runs)?);
+    let first_voice = of(&runs.rush, |held| held.first_voice_p95_ms)?;
     let method = format!(
         "{SESSIONS} joining within {} s, model delay 0, from the connection to the first audible packet by the participant's clock; {}",
         RUSH.as_secs(),
@@ -63,6 +76,25 @@ pub(super) async fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
         method,
     ));
     Ok(figures)
+}
+
+impl Runs {
+    async fn once(&mut self, length: Duration, seed: u64) -> anyhow::Result<()> {
+        self.idle.push(nothing_to_do().await?);
+        let few = Arguments::of(FEW, RAMP / 20, FEW_HELD, seed);
+        self.few.push(load::measure(&few).await?);
+        let mut rush = Arguments::of(SESSIONS, RUSH, RUSH_HELD, seed);
+        rush.model_delay = Some(Duration::ZERO);
+        self.rush.push(load::measure(&rush).await?);
+        let many = Arguments::of(SESSIONS, RAMP, length, seed);
+        self.many.push(load::measure(&many).await?);
+        let fitting = Arguments::of(PLACES, CROWD, CROWD_HELD, seed);
+        self.fitting.push(load::measure(&fitting).await?);
+        let mut twice = Arguments::of(2 * PLACES, CROWD, CROWD_HELD, seed);
+        twice.sessions_max = Some(PLACES);
+        self.twice.push(load::measure(&twice).await?);
+        Ok(())
+    }
 }
 
 async fn nothing_to_do() -> anyhow::Result<Idle> {
@@ -204,6 +236,44 @@ fn together(many: &[Held], few: &[Held], extent: Extent) -> anyhow::Result<Vec<F
     ])
 }
 
+/// Twice as many as there are places: whether those who are in notice.
+fn beyond(fitting: &[Held], twice: &[Held], runs: u32) -> anyhow::Result<Vec<Figure>> {
+    let p95 = |held: &Held| held.heard_latency_p95_ms;
+    let (alone, beside) = (of(fitting, p95)?, of(twice, p95)?);
+    let more: Vec<f64> = beside.iter().zip(&alone).map(|(b, a)| b - a).collect();
+    let failed: Vec<f64> = twice.iter().map(|held| f64::from(held.failed)).collect();
+    let never_in: Vec<u32> = twice.iter().map(|held| held.never_in).collect();
+    let setting = format!(
+        "{} come within {} s to a server of {PLACES} places, held for {} s; to the end stood in line {never_in:?}",
+        2 * PLACES,
+        CROWD.as_secs(),
+        CROWD_HELD.as_secs()
+    );
+    let figure = |name, unit, goal, values: &[f64], what: &str| {
+        let method = format!("{what}; {setting}; {}", spread(values, runs));
+        Figure::new(name, median(values), unit, Some(goal), method)
+    };
+    Ok(vec![
+        figure(
+            "twice_failed",
+            "sessions",
+            "<= 0",
+            &failed,
+            "sessions that failed; to stand in line is no failure",
+        ),
+        figure(
+            "twice_heard_more",
+            "ms",
+            "<= 20",
+            &more,
+            &format!(
+                "by how much the 95th percentile of heard latency of those who are in is above that of {PLACES} alone ({})",
+                spread(&alone, runs)
+            ),
+        ),
+    ])
+}
+
 /// One value of each run.
 fn of(held: &[Held], value: fn(&Held) -> Option<f64>) -> anyhow::Result<Vec<f64>> {
     held.iter()
@@ -241,16 +311,8 @@ mod tests {
     #[test]
     fn a_run_without_the_number_is_no_measurement() {
         let held = Held {
-            failed: 0,
-            gaps: 0,
-            gaps_held: 0,
-            gap_longest_ms: 0,
-            cpu_cores_per_session: None,
             pss_mb_per_session: Some(1.0),
-            first_voice_p95_ms: None,
-            heard_latency_p95_ms: None,
-            added_p95_ms: None,
-            dropped: Vec::new(),
+            ..Held::default()
         };
         assert!(
             of(std::slice::from_ref(&held), |held| held

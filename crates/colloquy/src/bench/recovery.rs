@@ -158,6 +158,7 @@ impl Crowd {
                             tell.try_send(Told::Back(number, back, Instant::now()))
                         }
                         Progress::Consented { .. }
+                        | Progress::InLine { .. }
                         | Progress::Connected
                         | Progress::Dropped
                         | Progress::Phase { .. }

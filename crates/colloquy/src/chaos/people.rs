@@ -175,6 +175,7 @@ async fn take_part(
         Progress::Dropped | Progress::Ended { .. } => crowd.set(number, Seat::Empty),
         Progress::Returned(Return { .. })
         | Progress::Consented { .. }
+        | Progress::InLine { .. }
         | Progress::Phase { .. }
         | Progress::Heard { .. }
         | Progress::Answering { .. } => {}

@@ -63,7 +63,10 @@ pub(crate) struct Arguments {
     pub(super) study: String,
     /// What the simulator waits before the first audio of an answer; without it what the vendor usually takes.
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "url")]
-    pub(super) model_delay: Option<Duration>,
+    pub(crate) model_delay: Option<Duration>,
+    /// How many interviews the server that is started here takes at once; all others stand in line. Without it as many as come.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "url")]
+    pub(crate) sessions_max: Option<u32>,
     /// Its process, if it runs on this machine: CPU and memory are read from /proc.
     #[arg(long, requires = "url")]
     pub(super) pid: Option<u32>,
@@ -71,7 +74,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// For the bench: the conversations of the defaults, without a sample.
-    pub(super) fn of(sessions: u32, ramp: Duration, duration: Duration, seed: u64) -> Arguments {
+    pub(crate) fn of(sessions: u32, ramp: Duration, duration: Duration, seed: u64) -> Arguments {
         Arguments {
             sessions,
             ramp,
@@ -89,6 +92,7 @@ impl Arguments {
             token: None,
             study: STUDY.to_owned(),
             model_delay: None,
+            sessions_max: None,
             pid: None,
         }
     }

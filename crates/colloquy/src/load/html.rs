@@ -35,15 +35,8 @@ pub(super) fn page(loaded: &Loaded) -> String {
 
 fn head(loaded: &Loaded) -> String {
     let options = &loaded.options;
-    let (class, verdict) = if loaded.tally.failed == 0 {
-        ("good", "No session failed".to_owned())
-    } else {
-        let verdict = format!(
-            "{} of {} sessions failed",
-            loaded.tally.failed, loaded.tally.sessions
-        );
-        ("bad", verdict)
-    };
+    let (is_good, verdict) = loaded.tally.verdict();
+    let class = if is_good { "good" } else { "bad" };
     format!(
         "<header>\n<h1>Load report</h1>\n<p class=\"verdict {class}\">{verdict}</p>\n<p>{} synthetic participants joined within {} s and were held for {} s on {}. \
          Seed {}; drop share {}, return share {}, barge-in share {}, voices {}. The run took {:.0} s.</p>\n</header>\n",

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Drop, Person};
-use super::tally::Went;
+use super::tally::{Line, Went};
 use super::wave;
 use crate::house::api::Invitation;
 
@@ -20,7 +20,11 @@ use crate::house::api::Invitation;
 const SOUNDS_MAX: usize = 2_000;
 
 /// Where everybody stands.
-pub(super) struct Board(Mutex<Vec<Seat>>);
+pub(super) struct Board {
+    seats: Mutex<Vec<Seat>>,
+    /// Sends them home.
+    stops: Vec<CancellationToken>,
+}
 
 /// Where one participant stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,12 +40,16 @@ struct Seat {
     /// Connections that were lost, whoever wanted it.
     drops: u32,
     returns: u32,
+    /// Since when it stood in line, and for how long if that is over.
+    in_line: Option<(Instant, Option<Duration>)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
     #[default]
     Expected,
+    /// All interview places are taken.
+    InLine,
     Connected,
     Away,
     Over,
@@ -52,6 +60,8 @@ enum Stage {
 pub(super) struct Counts {
     pub(super) sessions: u32,
     pub(super) joined: u32,
+    /// Now, for a place.
+    pub(super) in_line: u32,
     /// Now.
     pub(super) connected: u32,
     /// Of these, who have answered at least once.
@@ -63,12 +73,16 @@ pub(super) struct Counts {
 }
 
 impl Board {
-    pub(super) fn new(size: usize) -> Board {
-        Board(Mutex::new(vec![Seat::default(); size]))
+    /// For so many, whom `abort` sends home.
+    pub(super) fn new(size: usize, abort: &CancellationToken) -> Board {
+        Board {
+            seats: Mutex::new(vec![Seat::default(); size]),
+            stops: (0..size).map(|_| abort.child_token()).collect(),
+        }
     }
 
     fn seats(&self) -> MutexGuard<'_, Vec<Seat>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seat(&self, index: usize, change: impl FnOnce(&mut Seat)) {
@@ -86,6 +100,15 @@ impl Board {
             .collect()
     }
 
+    /// Sends everybody home who stands in line: there is nothing that an operator could end.
+    pub(super) fn close_line(&self) {
+        for (seat, stop) in self.seats().iter().zip(&self.stops) {
+            if seat.stage == Stage::InLine {
+                stop.cancel();
+            }
+        }
+    }
+
     /// An operator ended this session.
     pub(super) fn ended(&self, index: usize) {
         self.seat(index, |seat| seat.is_ended = true);
@@ -97,6 +120,7 @@ impl Board {
             let is_connected = seat.stage == Stage::Connected;
             counts.sessions += 1;
             counts.joined += u32::from(seat.has_joined);
+            counts.in_line += u32::from(seat.stage == Stage::InLine);
             counts.connected += u32::from(is_connected);
             counts.talking += u32::from(is_connected && seat.has_answered);
             counts.dropped += seat.drops;
@@ -110,7 +134,16 @@ impl Board {
     fn told(&self, index: usize, progress: &Progress) {
         self.seat(index, |seat| match progress {
             Progress::Consented { .. } => seat.has_joined = true,
-            Progress::Connected => seat.stage = Stage::Connected,
+            Progress::InLine { .. } => {
+                seat.stage = Stage::InLine;
+                seat.in_line.get_or_insert((Instant::now(), None));
+            }
+            Progress::Connected => {
+                seat.stage = Stage::Connected;
+                if let Some((since, stood @ None)) = &mut seat.in_line {
+                    *stood = Some(since.elapsed());
+                }
+            }
             Progress::Dropped => {
                 seat.stage = Stage::Away;
                 seat.drops += 1;
@@ -129,8 +162,6 @@ pub(super) struct Load<'l> {
     pub(super) began: Instant,
     /// Nobody takes part for longer.
     pub(super) within: Duration,
-    /// Stops everybody.
-    pub(super) abort: &'l CancellationToken,
     /// Where wave files are written.
     pub(super) waves: &'l Path,
 }
@@ -142,13 +173,15 @@ pub(super) fn begin(
     load: &Load<'_>,
 ) -> JoinSet<Went> {
     let mut all = JoinSet::new();
-    for (index, (person, invitation)) in people.into_iter().zip(invitations).enumerate() {
+    let stops = load.board.stops.iter().cloned();
+    let people = people.into_iter().zip(invitations).zip(stops);
+    for (index, ((person, invitation), stop)) in people.enumerate() {
         let seat = Place {
             index,
             board: Arc::clone(load.board),
             began: load.began,
             within: load.within,
-            abort: load.abort.clone(),
+            stop,
         };
         let file = load.waves.join(format!("{}.wav", invitation.id));
         all.spawn(async move {
@@ -174,7 +207,7 @@ struct Place {
     board: Arc<Board>,
     began: Instant,
     within: Duration,
-    abort: CancellationToken,
+    stop: CancellationToken,
 }
 
 async fn take_part(place: Place, person: Person, invitation: Invitation, tap: Option<Tap>) -> Went {
@@ -183,7 +216,7 @@ async fn take_part(place: Place, person: Person, invitation: Invitation, tap: Op
     let (troubles, suffered) = mpsc::channel(1);
     let (board, index) = (&place.board, place.index);
     let progress = |progress: Progress| board.told(index, &progress);
-    let talk = run_tapped(config, suffered, tap, place.abort.clone(), progress);
+    let talk = run_tapped(config, suffered, tap, place.stop.clone(), progress);
     tokio::pin!(talk);
     let result = tokio::select! {
         biased;
@@ -194,12 +227,17 @@ async fn take_part(place: Place, person: Person, invitation: Invitation, tap: Op
     board.seat(index, |mine| {
         seat = *mine;
         mine.stage = Stage::Over;
-        mine.has_failed = result.is_err();
+        mine.has_failed = result.is_err() && seat.stage != Stage::InLine;
     });
     Went {
         is_ended: seat.is_ended,
         is_befallen: seat.is_befallen,
         is_away: seat.stage == Stage::Away,
+        line: match seat.in_line {
+            None => Line::None,
+            Some((_, Some(stood))) => Line::Stood(stood),
+            Some((_, None)) => Line::NeverIn,
+        },
         drops: seat.drops,
         session: invitation.id,
         person,
@@ -221,11 +259,10 @@ async fn befall(place: &Place, drop: Option<Drop>, troubles: &mpsc::Sender<Troub
         },
         None => Trouble::Left,
     };
-    // Who is gone already is not befallen by anything.
-    let is_befallen = troubles.try_send(trouble).is_ok();
     place.board.seat(place.index, |seat| {
-        seat.is_befallen = is_befallen;
-        if is_befallen && trouble == Trouble::Left {
+        // Who stands in line has no connection to lose; who is gone already is not befallen by anything.
+        seat.is_befallen = seat.stage != Stage::InLine && troubles.try_send(trouble).is_ok();
+        if seat.is_befallen && trouble == Trouble::Left {
             seat.drops += 1;
         }
     });
@@ -256,7 +293,8 @@ mod tests {
 
     #[test]
     fn the_board_counts_who_is_there_now_and_what_happened_so_far() {
-        let board = Board::new(3);
+        let abort = CancellationToken::new();
+        let board = Board::new(3, &abort);
         let title = String::new();
         for index in 0..2 {
             board.told(
@@ -270,7 +308,12 @@ mod tests {
         let (clip, text) = (String::new(), String::new());
         board.told(0, &Progress::Answering { clip, text });
         board.told(1, &Progress::Dropped);
+        board.told(2, &Progress::InLine { position: 1 });
         let counts = board.counts();
+        assert_eq!(counts.in_line, 1);
+        board.close_line();
+        let stopped: Vec<bool> = board.stops.iter().map(|stop| stop.is_cancelled()).collect();
+        assert_eq!(stopped, [false, false, true], "and nobody else");
         assert_eq!(
             (counts.sessions, counts.joined, counts.connected),
             (3, 2, 1)

@@ -49,11 +49,12 @@ impl Display {
 fn line(counts: Counts, stage: &str, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     format!(
-        "  {:>2}:{:02} {stage:<8} joined {}/{}  connected {}  talking {}  dropped {}  returned {}  failed {}  over {}",
+        "  {:>2}:{:02} {stage:<8} joined {}/{}  in line {}  connected {}  talking {}  dropped {}  returned {}  failed {}  over {}",
         seconds / 60,
         seconds % 60,
         counts.joined,
         counts.sessions,
+        counts.in_line,
         counts.connected,
         counts.talking,
         counts.dropped,
@@ -81,7 +82,9 @@ mod tests {
         let line = line(counts, "held", Duration::from_secs(75));
         assert!(line.starts_with("   1:15 held"), "{line}");
         assert!(
-            line.contains("joined 9/10  connected 8  talking 7  dropped 2  returned 1  failed 0"),
+            line.contains(
+                "joined 9/10  in line 0  connected 8  talking 7  dropped 2  returned 1  failed 0"
+            ),
             "{line}"
         );
     }

@@ -90,11 +90,11 @@ pub(super) async fn hold(arguments: &Arguments) -> anyhow::Result<Loaded> {
     let invitations = target.invite(arguments.sessions).await?;
     let ids: Vec<String> = invitations.iter().map(|one| one.id.clone()).collect();
     output::line(headline(arguments, &target));
-    let board = Arc::new(Board::new(ids.len()));
-    let length = wanted.ramp + wanted.duration;
-    let watch = Watch::begin(&target.api, target.pid, &board, length).await?;
     let abort = CancellationToken::new();
     let _abort = abort.clone().drop_guard();
+    let board = Arc::new(Board::new(ids.len(), &abort));
+    let length = wanted.ramp + wanted.duration;
+    let watch = Watch::begin(&target.api, target.pid, &board, length).await?;
     let mut stage = Stage {
         began: Instant::now(),
         display: Display::new(Instant::now()),
@@ -105,7 +105,6 @@ pub(super) async fn hold(arguments: &Arguments) -> anyhow::Result<Loaded> {
         board: &board,
         began: stage.began,
         within: length + CLOSED_WITHIN * 2,
-        abort: &abort,
         waves: &folder.path,
     };
     let crowd = people::begin(people, invitations, &load);
@@ -174,6 +173,7 @@ impl Stage<'_> {
         mut crowd: JoinSet<Went>,
         abort: &CancellationToken,
     ) -> anyhow::Result<Vec<Went>> {
+        self.board.close_line();
         let unfinished = self.board.unfinished();
         for (index, id) in ids.iter().enumerate() {
             if unfinished.contains(&index) {

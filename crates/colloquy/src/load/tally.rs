@@ -3,7 +3,7 @@
 mod each;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sim::participant::{LEFT, ParticipantError, ParticipantReport, Rung};
@@ -34,10 +34,21 @@ pub(super) struct Went {
     pub(super) is_ended: bool,
     /// Whether it was looking for a way back at the end.
     pub(super) is_away: bool,
+    pub(super) line: Line,
     /// Connections that were lost, whoever wanted it.
     pub(super) drops: u32,
     /// What it heard, if it was one of the sample; none in it if it was never connected.
     pub(super) wave: Option<Result<Option<Recorded>, String>>,
+}
+
+/// Whether it stood in line for an interview place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    None,
+    /// For so long, and then it was let in.
+    Stood(Duration),
+    /// To the end.
+    NeverIn,
 }
 
 /// All participants.
@@ -50,8 +61,12 @@ pub(super) struct Tally {
     pub(super) ended: usize,
     /// That their participants left, as planned.
     pub(super) left: usize,
+    /// That stood in line to the end: nothing of theirs was lost, and no number but this one has them in it.
+    pub(super) never_in: usize,
     pub(super) failed: usize,
     pub(super) failures: Vec<Failure>,
+    /// How long those stood in line who were let in; ascending.
+    pub(super) stood_ms: Vec<u32>,
     /// Ascending.
     pub(super) first_voice_ms: Vec<u32>,
     /// In the order in which they were heard.
@@ -124,13 +139,19 @@ pub(super) fn tally(all: &[Went], began: Instant) -> Tally {
     let mut causes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for went in all {
         tally.drops_unplanned += went.drops.saturating_sub(u32::from(went.is_befallen));
+        if let Line::Stood(stood) = went.line {
+            let ms = u32::try_from(stood.as_millis()).unwrap_or(u32::MAX);
+            tally.stood_ms.push(ms);
+        }
         match ending(went) {
             Ending::Complete => tally.complete += 1,
             Ending::Ended => tally.ended += 1,
             Ending::Left => tally.left += 1,
+            Ending::NeverIn => tally.never_in += 1,
             Ending::Failed(cause) => causes.entry(cause).or_default().push(&went.session),
         }
     }
+    tally.stood_ms.sort_unstable();
     tally.failed = causes.values().map(Vec::len).sum();
     let failures = causes.into_iter().map(|(cause, sessions)| Failure {
         cause,
@@ -210,6 +231,19 @@ fn add_network(tally: &mut Tally, reports: &[&ParticipantReport], began: Instant
 }
 
 impl Tally {
+    /// In one line, and whether it is good.
+    pub(super) fn verdict(&self) -> (bool, String) {
+        if self.failed > 0 {
+            let (failed, sessions) = (self.failed, self.sessions);
+            (false, format!("{failed} of {sessions} sessions failed"))
+        } else if self.never_in == self.sessions {
+            let text = "Nobody got in: the server has no room for an interview; see capacity.sessions_max, and what else runs on it";
+            (false, text.to_owned())
+        } else {
+            (true, "No session failed".to_owned())
+        }
+    }
+
     /// All latencies, ascending.
     pub(super) fn latencies_ms(&self) -> Vec<u32> {
         let mut all: Vec<u32> = self.heard.iter().map(|heard| heard.ms).collect();
@@ -229,12 +263,15 @@ enum Ending {
     Complete,
     Ended,
     Left,
+    NeverIn,
     Failed(String),
 }
 
 fn ending(went: &Went) -> Ending {
     let report = match &went.result {
         Ok(report) => report,
+        // Its session was ended under it, or whoever waited for it had no more time.
+        Err(_) if went.line == Line::NeverIn => return Ending::NeverIn,
         Err(ParticipantError::Stopped) if went.is_away => {
             return Ending::Failed(
                 "lost its connection and had not found back when the load was over: the server or the way to it was gone".to_owned(),

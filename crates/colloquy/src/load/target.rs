@@ -46,8 +46,9 @@ impl Target {
             config.latency.first_audio_ms = u64::try_from(delay.as_millis())?;
         }
         let simulator = Simulator::open_calm(config, arguments.sessions).await?;
-        let sessions_max = arguments.sessions.max(SESSIONS_MAX).to_string();
-        let settings = vec![("COLLOQUY__CAPACITY__SESSIONS_MAX", sessions_max)];
+        let sessions_max = arguments.sessions_max;
+        let sessions_max = sessions_max.unwrap_or(arguments.sessions.max(SESSIONS_MAX));
+        let settings = vec![("COLLOQUY__CAPACITY__SESSIONS_MAX", sessions_max.to_string())];
         let house = House::open_with(simulator.addr, settings).await?;
         Ok(Target {
             api: house.api.clone(),

@@ -26,18 +26,13 @@ pub(super) fn text(loaded: &Loaded) -> String {
             of_wave(wave)
         );
     }
-    let tally = &loaded.tally;
-    if tally.failures.is_empty() {
-        text.push_str("\n  no session failed\n");
-    } else {
-        let _ = writeln!(text, "\n  FAILED: {} of {}", tally.failed, tally.sessions);
-        for failure in &tally.failures {
-            let _ = writeln!(
-                text,
-                "  {:>5}  {} (such as {})",
-                failure.count, failure.cause, failure.session
-            );
-        }
+    let _ = writeln!(text, "\n  {}", loaded.tally.verdict().1);
+    for failure in &loaded.tally.failures {
+        let _ = writeln!(
+            text,
+            "  {:>5}  {} (such as {})",
+            failure.count, failure.cause, failure.session
+        );
     }
     text
 }
@@ -47,6 +42,7 @@ pub(super) fn facts(loaded: &Loaded) -> Vec<(&'static str, String)> {
     let tally = &loaded.tally;
     let mut facts = vec![
         ("sessions", ends(tally)),
+        ("line for a place", line(tally)),
         (
             "answers",
             format!(
@@ -101,9 +97,26 @@ pub(super) fn facts(loaded: &Loaded) -> Vec<(&'static str, String)> {
 
 fn ends(tally: &Tally) -> String {
     format!(
-        "{}: {} complete, {} ended by the operator, {} left by plan, {} failed",
-        tally.sessions, tally.complete, tally.ended, tally.left, tally.failed
+        "{}: {} complete, {} ended by the operator, {} left by plan, {} never got in, {} failed",
+        tally.sessions, tally.complete, tally.ended, tally.left, tally.never_in, tally.failed
     )
+}
+
+fn line(tally: &Tally) -> String {
+    let stood = &tally.stood_ms;
+    if stood.is_empty() && tally.never_in == 0 {
+        return "nobody stood in it".to_owned();
+    }
+    let mut text = format!(
+        "{} stood in it to the end and never got in, {} were let in",
+        tally.never_in,
+        stood.len()
+    );
+    if !stood.is_empty() {
+        let (p50, p95) = (ms(percentile(stood, 50)), ms(percentile(stood, 95)));
+        let _ = write!(text, " (after p50 {p50}, p95 {p95})");
+    }
+    text
 }
 
 fn drops(tally: &Tally) -> String {

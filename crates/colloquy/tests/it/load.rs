@@ -41,7 +41,7 @@ fn two_participants_are_held_and_the_report_needs_nothing_else_to_be_read() {
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{complained}");
-    assert!(said.contains("no session failed"), "{said}");
+    assert!(said.contains("No session failed"), "{said}");
     assert!(said.contains("joined 2/2"), "{said}");
 
     let result: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
@@ -73,6 +73,49 @@ fn two_participants_are_held_and_the_report_needs_nothing_else_to_be_read() {
     for outside in ["http", "<script", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");
     }
+}
+
+#[test]
+fn who_stands_in_line_to_the_end_is_told_apart_from_who_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("load.json").to_str().unwrap().to_owned();
+    let output = load(&[
+        "--sessions",
+        "4",
+        "--sessions-max",
+        "2",
+        "--ramp",
+        "1s",
+        "--duration",
+        "12s",
+        "--drop-share",
+        "0",
+        "--sample",
+        "0",
+        "--json",
+        &json,
+    ]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    assert!(said.contains("in line 2"), "{said}");
+    assert!(
+        said.contains("2 stood in it to the end and never got in"),
+        "{said}"
+    );
+
+    let result: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    let tally = &result["tally"];
+    assert_eq!(
+        (&tally["never_in"], &tally["ended"], &tally["failed"]),
+        (&Value::from(2), &Value::from(2), &Value::from(0)),
+        "{result:#}"
+    );
+    let (participants, server) = number(&result, "sessions_peak");
+    assert_eq!(
+        (participants.as_f64(), server.as_f64()),
+        (Some(2.0), Some(2.0))
+    );
 }
 
 #[test]

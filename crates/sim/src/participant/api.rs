@@ -43,6 +43,16 @@ pub(super) struct StudyView {
     pub(super) language: String,
 }
 
+/// What an offer came to.
+pub(super) enum Offered {
+    Accepted(Accepted),
+    /// All interview places are taken: to be offered again after [`ASK_AGAIN`], which keeps the place in line.
+    InLine {
+        /// 1 is next.
+        position: u32,
+    },
+}
+
 /// The answer to an offer.
 pub(super) struct Accepted {
     pub(super) sdp: String,
@@ -57,10 +67,8 @@ struct Body {
     participation: Participation,
 }
 
-/// The title of the problem that means: wait in line.
-const IN_LINE: &str = "All interview places are taken";
 /// Between two offers of one who waits.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// An RFC 9457 problem.
 #[derive(Deserialize)]
@@ -70,6 +78,8 @@ struct Problem {
     detail: String,
     #[serde(default)]
     remedy: String,
+    /// Of who is to wait in line.
+    position: Option<u32>,
 }
 
 impl Api {
@@ -130,33 +140,27 @@ impl Api {
         &self,
         sdp: String,
         grant: Option<&str>,
-    ) -> Result<Accepted, ParticipantError> {
-        let response = loop {
-            let mut request = self
-                .request(Method::POST, "/api/v1/participation/peers")
-                .header(CONTENT_TYPE, "application/sdp");
-            if let Some(grant) = grant {
-                request = request.header(GRANT, grant);
-            }
-            match send(request.body(sdp.clone())).await {
-                // In line, as a page is: asking again keeps the place. The participant's own deadline ends it.
-                Err(ParticipantError::Refused {
-                    status: 503,
-                    detail,
-                }) if detail.starts_with(IN_LINE) => {
-                    tokio::time::sleep(ASK_AGAIN).await;
-                }
-                answered => break answered?,
-            }
-        };
+    ) -> Result<Offered, ParticipantError> {
+        let mut request = self
+            .request(Method::POST, "/api/v1/participation/peers")
+            .header(CONTENT_TYPE, "application/sdp");
+        if let Some(grant) = grant {
+            request = request.header(GRANT, grant);
+        }
+        let response = request.body(sdp).send().await.map_err(unreachable)?;
+        if !response.status().is_success() {
+            let refusal = Refusal::read(response).await;
+            let position = refusal.position.ok_or(refusal.error)?;
+            return Ok(Offered::InLine { position });
+        }
         let location = header(response.headers(), LOCATION.as_str());
         let grant = header(response.headers(), GRANT);
         let sdp = response.text().await.map_err(unreachable)?;
-        Ok(Accepted {
+        Ok(Offered::Accepted(Accepted {
             sdp,
             location,
             grant,
-        })
+        }))
     }
 
     /// Restarts ICE on a connection; gives the server's half.
@@ -198,16 +202,28 @@ async fn send(request: RequestBuilder) -> Result<Response, ParticipantError> {
     if response.status().is_success() {
         return Ok(response);
     }
-    let status = response.status().as_u16();
-    let detail = match response.json::<Problem>().await {
-        Ok(Problem {
-            title,
-            detail,
-            remedy,
-        }) => format!("{title}. {detail} {remedy}"),
-        Err(_) => "without saying why".to_owned(),
-    };
-    Err(ParticipantError::Refused { status, detail })
+    Err(Refusal::read(response).await.error)
+}
+
+/// What the server said instead of doing it.
+struct Refusal {
+    error: ParticipantError,
+    /// In line, if there is one to wait in.
+    position: Option<u32>,
+}
+
+impl Refusal {
+    async fn read(response: Response) -> Refusal {
+        let status = response.status().as_u16();
+        let problem = response.json::<Problem>().await.ok();
+        let position = problem.as_ref().and_then(|problem| problem.position);
+        let detail = problem.map_or_else(
+            || "without saying why".to_owned(),
+            |it| format!("{}. {} {}", it.title, it.detail, it.remedy),
+        );
+        let error = ParticipantError::Refused { status, detail };
+        Refusal { error, position }
+    }
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {

@@ -97,8 +97,10 @@ impl<'a> Call<'a> {
         language: &str,
         troubles: mpsc::Receiver<Trouble>,
         tap: Option<Tap>,
+        progress: &(impl Fn(Progress) + Send + Sync),
     ) -> Result<Call<'a>, ParticipantError> {
-        let (connection, grant) = Connection::open(config, api, None).await?;
+        let in_line = |position| progress(Progress::InLine { position });
+        let (connection, grant) = Connection::open(config, api, None, &in_line).await?;
         let mut rng = fastrand::Rng::with_seed(config.seed);
         Ok(Call {
             config,

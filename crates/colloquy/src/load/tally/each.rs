@@ -13,7 +13,7 @@ pub(in crate::load) struct Each {
     interrupts: bool,
     /// What was planned and did happen: `stays`, `returns` or `leaves`.
     drop: &'static str,
-    /// `complete`, `ended`, `left`, or why it failed.
+    /// `complete`, `ended`, `left`, `never_in` (stood in line to the end), or why it failed.
     ending: String,
     drops: u32,
     first_voice_ms: Option<u32>,
@@ -41,6 +41,7 @@ impl Each {
                 Ending::Complete => "complete".to_owned(),
                 Ending::Ended => "ended".to_owned(),
                 Ending::Left => "left".to_owned(),
+                Ending::NeverIn => "never_in".to_owned(),
                 Ending::Failed(cause) => cause,
             },
             drops: went.drops,

@@ -25,6 +25,7 @@ fn went(session: &str, result: Result<ParticipantReport, ParticipantError>) -> W
         is_befallen: false,
         is_ended: true,
         is_away: false,
+        line: Line::None,
         drops: 0,
         wave: None,
     }
@@ -77,6 +78,28 @@ fn an_end_is_a_failure_only_if_nobody_asked_for_it() {
         tally(&[went("a", Ok(report(LEFT)))], Instant::now()).left,
         1
     );
+}
+
+#[test]
+fn who_stood_in_line_to_the_end_never_got_in_and_did_not_fail() {
+    let mut ended = went("a", refused(410));
+    ended.line = Line::NeverIn;
+    let mut let_in = went("b", Ok(report("complete")));
+    let_in.line = Line::Stood(Duration::from_secs(7));
+    let mut let_in_and_lost = went("c", refused(410));
+    let_in_and_lost.line = Line::Stood(Duration::from_secs(3));
+    let tally = tally(&[ended, let_in, let_in_and_lost], Instant::now());
+    assert_eq!((tally.never_in, tally.complete, tally.failed), (1, 1, 1));
+    assert_eq!(tally.stood_ms, [3_000, 7_000]);
+    assert!(!tally.verdict().0);
+}
+
+#[test]
+fn a_load_of_which_nobody_got_in_is_no_success() {
+    let mut one = went("a", refused(410));
+    one.line = Line::NeverIn;
+    let (is_good, verdict) = tally(&[one], Instant::now()).verdict();
+    assert!(!is_good && verdict.contains("Nobody got in"), "{verdict}");
 }
 
 #[test]

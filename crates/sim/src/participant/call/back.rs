@@ -93,7 +93,7 @@ impl Call<'_> {
         let until = Instant::now() + self.config.patience;
         loop {
             tokio::time::sleep(wait).await;
-            let error = match self.offer_again().await {
+            let error = match self.offer_again(progress).await {
                 Ok(state) => return Ok(state),
                 Err(error) => error,
             };
@@ -117,17 +117,22 @@ impl Call<'_> {
         }
     }
 
-    async fn offer_again(&mut self) -> Result<State, ParticipantError> {
+    async fn offer_again(
+        &mut self,
+        progress: &(impl Fn(Progress) + Send + Sync),
+    ) -> Result<State, ParticipantError> {
+        // A server takes who returns before all others; one that does not is seen by it.
+        let in_line = |position| progress(Progress::InLine { position });
         let tried = Instant::now();
         let (rung, grant) = match self.grant.take() {
             Some(grant) => (Rung::Grant, Some(grant)),
             None => (Rung::Link, None),
         };
-        let opened = Connection::open(self.config, self.api, grant.as_deref()).await;
+        let opened = Connection::open(self.config, self.api, grant.as_deref(), &in_line).await;
         let (connection, next) = match opened {
             Ok(opened) => opened,
             Err(ParticipantError::Refused { status: 401, .. }) if grant.is_some() => {
-                Connection::open(self.config, self.api, None).await?
+                Connection::open(self.config, self.api, None, &in_line).await?
             }
             Err(ParticipantError::Refused { status: 410, .. }) => return Ok(State::Ended),
             Err(error) => {

@@ -9,7 +9,7 @@ use media::{Certificate, Datagram, IceFragment, Peer, PeerConfig, PeerOutput, Pr
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
-use crate::participant::api::Api;
+use crate::participant::api::{ASK_AGAIN, Api, Offered};
 use crate::participant::trouble::Way;
 use crate::participant::{ParticipantConfig, ParticipantError};
 
@@ -66,38 +66,49 @@ pub(super) enum Health {
 }
 
 impl Connection {
-    /// Offers a connection and takes the answer.
+    /// Offers a connection and takes the answer. Who is to stand in line does so, and offers a new one each time as the page
+    /// does; the participant's own deadline ends it.
     pub(super) async fn open(
         config: &ParticipantConfig,
         api: &Api,
         grant: Option<&str>,
+        in_line: &(impl Fn(u32) + Sync),
     ) -> Result<(Connection, Option<String>), ParticipantError> {
         let local_ip = match config.local_ip {
             Some(ip) => ip,
             None => way_to(api).await?,
         };
-        let socket = UdpSocket::bind((local_ip, 0)).await.map_err(media)?;
-        let local = socket.local_addr().map_err(media)?;
-        let offered = Instant::now();
-        let cert = Some(CERTIFICATE.clone());
-        let (mut peer, offer) = Peer::offer(offered, &PeerConfig { local, cert });
-        let accepted = api.offer(offer, grant).await?;
-        peer.answer(Instant::now(), &accepted.sdp)
-            .map_err(|error| ParticipantError::Media(error.to_string()))?;
-        let connection = Connection {
-            api: api.clone(),
-            peer,
-            socket,
-            local,
-            location: accepted.location,
-            datagram: vec![0; DATAGRAM_MAX],
-            blocked: None,
-            restarting: Restarting::No,
-            offered,
-            up: None,
-            heard: Instant::now(),
-        };
-        Ok((connection, accepted.grant))
+        loop {
+            let socket = UdpSocket::bind((local_ip, 0)).await.map_err(media)?;
+            let local = socket.local_addr().map_err(media)?;
+            let offered = Instant::now();
+            let cert = Some(CERTIFICATE.clone());
+            let (mut peer, offer) = Peer::offer(offered, &PeerConfig { local, cert });
+            let accepted = match api.offer(offer, grant).await? {
+                Offered::Accepted(accepted) => accepted,
+                Offered::InLine { position } => {
+                    in_line(position);
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    continue;
+                }
+            };
+            peer.answer(Instant::now(), &accepted.sdp)
+                .map_err(|error| ParticipantError::Media(error.to_string()))?;
+            let connection = Connection {
+                api: api.clone(),
+                peer,
+                socket,
+                local,
+                location: accepted.location,
+                datagram: vec![0; DATAGRAM_MAX],
+                blocked: None,
+                restarting: Restarting::No,
+                offered,
+                up: None,
+                heard: Instant::now(),
+            };
+            return Ok((connection, accepted.grant));
+        }
     }
 
     /// From the offer to the connection, if it came about.
