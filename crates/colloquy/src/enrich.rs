@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use engine::ids::StudyId;
 use server::work::{Evaluation, Sized, evaluate};
-use store::{Database, Store, StoreConfig};
+use store::{Database, Store};
 
 use crate::output;
-use crate::serve::{ConfigArguments, runtime};
+use crate::serve::{ConfigArguments, runtime, store_beside_nodes};
 
 /// Calls between two lines of progress.
 const PROGRESS_EVERY: usize = 50;
@@ -49,7 +49,7 @@ struct Eval {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Command::Eval(arguments) = &arguments.command;
     let config = crate::serve::config(&arguments.config)?;
-    let place = StoreConfig::new(&config.store.database, &config.store.recordings);
+    let place = store_beside_nodes(&config);
     anyhow::ensure!(
         matches!(place.database, Database::Postgres(_)) || config.store.database.exists(),
         "there is no database at {}: give the server's configuration with --config",

@@ -1,4 +1,5 @@
-//! `colloquy export`: files of an interview or a study, from the store of a server that does not run.
+//! `colloquy export`: files of an interview or a study, from the store of a server that does not run, or from a database of
+//! PostgreSQL that servers use.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,10 +10,10 @@ use anyhow::{Context, bail, ensure};
 use engine::ids::{SessionId, StudyId};
 use server::export::{Archive, Cells, Format, Interview, Sheet, Table};
 use server::walk::Walk;
-use store::{Database, Store, StoreConfig, StoreError};
+use store::{Database, Store, StoreError};
 
 use crate::output;
-use crate::serve::{ConfigArguments, runtime};
+use crate::serve::{ConfigArguments, runtime, store_beside_nodes};
 
 /// Interviews between two lines of progress.
 const PROGRESS_EVERY: usize = 100;
@@ -73,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             names.join(", ")
         );
     }
-    let place = StoreConfig::new(&config.store.database, &config.store.recordings);
+    let place = store_beside_nodes(&config);
     ensure!(
         matches!(place.database, Database::Postgres(_)) || config.store.database.exists(),
         "there is no database at {}: give the server's configuration with --config",

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use server::config::{Config, LogFormat};
+use store::StoreConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::output;
@@ -16,6 +17,14 @@ pub(crate) struct ConfigArguments {
     /// A TOML file laid over the defaults; COLLOQUY__SECTION__KEY variables go over both.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// The store of this configuration for a command that only reads, under a name that no node has: several nodes and such
+/// commands may use one database of PostgreSQL at once. A file of SQLite still belongs to one process.
+pub(crate) fn store_beside_nodes(config: &Config) -> StoreConfig {
+    let mut place = StoreConfig::new(&config.store.database, &config.store.recordings);
+    place.node = format!("command-{}", ulid::Ulid::generate());
+    place
 }
 
 /// Arguments of `serve`.

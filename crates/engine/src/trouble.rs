@@ -1,5 +1,6 @@
 //! Which interviews somebody should look at, the most urgent first.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::cost::MicroUsd;
@@ -10,8 +11,8 @@ const OLD: Duration = Duration::from_secs(2 * 3_600);
 /// Share of its budget, in percent, from which on an interview is looked at.
 const BUDGET_PERCENT: i64 = 90;
 
-/// What is wrong with an interview. Ascending: less urgent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What is wrong with an interview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// Its participant is away, or its provider is.
     Paused,
@@ -60,6 +61,16 @@ impl Trouble {
         one.started_at_us
             .filter(|at_us| is_old(*at_us))
             .map(|at_us| (Trouble::Old, at_us))
+    }
+
+    /// What is shown first is least: an interruption before money before time, and of money the most.
+    #[must_use]
+    pub const fn rank(self) -> (u8, Reverse<i64>) {
+        match self {
+            Trouble::Paused => (0, Reverse(0)),
+            Trouble::OverBudget { percent } => (1, Reverse(percent)),
+            Trouble::Old => (2, Reverse(0)),
+        }
     }
 
     /// The name in the API.

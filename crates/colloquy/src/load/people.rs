@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Drop, Person};
-use super::tally::{Line, Went};
+use super::tally::{Line, Went, is_sent_home};
 use super::wave;
 use crate::house::api::Invitation;
 
@@ -227,16 +227,19 @@ async fn take_part(place: Place, person: Person, invitation: Invitation, tap: Op
     board.seat(index, |mine| {
         seat = *mine;
         mine.stage = Stage::Over;
-        mine.has_failed = result.is_err() && seat.stage != Stage::InLine;
+        mine.has_failed = match &result {
+            Ok(_) => false,
+            Err(error) => seat.stage != Stage::InLine || !is_sent_home(error),
+        };
     });
     Went {
         is_ended: seat.is_ended,
         is_befallen: seat.is_befallen,
         is_away: seat.stage == Stage::Away,
         line: match seat.in_line {
-            None => Line::None,
             Some((_, Some(stood))) => Line::Stood(stood),
-            Some((_, None)) => Line::NeverIn,
+            Some((_, None)) if seat.stage == Stage::InLine => Line::NeverIn,
+            Some((_, None)) | None => Line::None,
         },
         drops: seat.drops,
         session: invitation.id,

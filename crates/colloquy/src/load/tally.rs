@@ -1,19 +1,19 @@
 //! What the participants went through, added up. Pure.
 
 mod each;
+mod ending;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use sim::participant::{LEFT, ParticipantError, ParticipantReport, Rung};
+use sim::participant::{ParticipantError, ParticipantReport, Rung};
 
 use super::plan::Person;
 use super::wave::Recorded;
 pub(super) use each::Each;
-
-/// Who is connected for longer and heard nothing has a reason to complain.
-const SILENT_MAX_MS: u64 = 10_000;
+pub(super) use ending::is_sent_home;
+use ending::{Ending, ending};
 
 /// Ways back, and what they are called.
 const WAYS: [(Rung, &str); 3] = [
@@ -256,68 +256,6 @@ impl Tally {
 pub(super) fn percentile(sorted: &[u32], percent: usize) -> Option<u32> {
     let index = (sorted.len() * percent).div_ceil(100).checked_sub(1)?;
     sorted.get(index).copied()
-}
-
-/// How an interview ended for its participant.
-enum Ending {
-    Complete,
-    Ended,
-    Left,
-    NeverIn,
-    Failed(String),
-}
-
-fn ending(went: &Went) -> Ending {
-    let report = match &went.result {
-        Ok(report) => report,
-        // Its session was ended under it, or whoever waited for it had no more time.
-        Err(_) if went.line == Line::NeverIn => return Ending::NeverIn,
-        Err(ParticipantError::Stopped) if went.is_away => {
-            return Ending::Failed(
-                "lost its connection and had not found back when the load was over: the server or the way to it was gone".to_owned(),
-            );
-        }
-        Err(error) => return Ending::Failed(cause(error)),
-    };
-    let is_silent = report.first_voice_ms.is_none() && report.duration_ms > SILENT_MAX_MS;
-    if report.connect_ms.is_none() {
-        return Ending::Failed("was never connected: its packets do not reach the media port, or the answers do not come back".to_owned());
-    }
-    match report.outcome.as_str() {
-        LEFT => Ending::Left,
-        _ if is_silent => {
-            Ending::Failed("was connected and never heard the interviewer".to_owned())
-        }
-        "complete" => Ending::Complete,
-        "partial" if went.is_ended => Ending::Ended,
-        "technical" => Ending::Failed("ended as `technical`: the server or its provider failed; the journal of the session says how".to_owned()),
-        other => Ending::Failed(format!("ended as `{other}`, which nobody had asked for")),
-    }
-}
-
-/// What happened and, where it is not obvious, what to do: the same words for the same cause.
-fn cause(error: &ParticipantError) -> String {
-    match error {
-        ParticipantError::Refused { status: 429, .. } => {
-            "refused (429), too many requests: all participants come from one address here; raise http.requests_per_minute and requests_burst on the server".to_owned()
-        }
-        ParticipantError::Refused { status: 503, detail } => format!(
-            "refused (503), {detail}: if it is full, raise capacity.sessions_max or load it less"
-        ),
-        ParticipantError::Media(words) => {
-            format!("no media connection ({words}): the media port must be open for UDP")
-        }
-        ParticipantError::Stopped => {
-            "did not come to an end although its session had been ended: the closing statement or its notice is missing".to_owned()
-        }
-        ParticipantError::Link(_)
-        | ParticipantError::Persona { .. }
-        | ParticipantError::Unreachable(_)
-        | ParticipantError::Refused { .. }
-        | ParticipantError::Over(_)
-        | ParticipantError::Lost
-        | ParticipantError::Deadline(_) => error.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -91,11 +91,12 @@ fn the_worst_that_is_wrong_is_told_with_its_beginning() {
 
 #[test]
 fn an_interruption_is_more_urgent_than_money_and_money_than_time() {
-    let mut all = [
-        Trouble::Old,
-        Trouble::OverBudget { percent: 95 },
-        Trouble::Paused,
-    ];
-    all.sort_unstable();
-    assert_eq!(all.map(Trouble::name), ["paused", "over_budget", "old"]);
+    let over = |percent| Trouble::OverBudget { percent };
+    let mut all = [Trouble::Old, over(95), Trouble::Paused, over(130)];
+    all.sort_by_key(|trouble| trouble.rank());
+    assert_eq!(all, [Trouble::Paused, over(130), over(95), Trouble::Old]);
+    assert_eq!(
+        all.map(Trouble::name),
+        ["paused", "over_budget", "over_budget", "old"]
+    );
 }

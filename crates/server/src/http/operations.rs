@@ -332,7 +332,7 @@ async fn trouble(app: &App) -> Result<(Vec<TroubleView>, usize), Problem> {
         }
     }
     let total = found.len();
-    found.sort_by_key(|(trouble, since_us, _)| (*trouble, *since_us));
+    found.sort_by_key(|(trouble, since_us, _)| (trouble.rank(), *since_us));
     let shown = found.iter().take(TROUBLE_MAX);
     let shown = shown.map(|(trouble, since_us, row)| troubled(row, *trouble, *since_us));
     Ok((shown.collect(), total))

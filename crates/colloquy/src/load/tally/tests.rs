@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sim::participant::{Gaps, Packets, Return};
+use sim::participant::{Gaps, LEFT, Packets, Return};
 
 use super::*;
 
@@ -88,8 +88,12 @@ fn who_stood_in_line_to_the_end_never_got_in_and_did_not_fail() {
     let_in.line = Line::Stood(Duration::from_secs(7));
     let mut let_in_and_lost = went("c", refused(410));
     let_in_and_lost.line = Line::Stood(Duration::from_secs(3));
-    let tally = tally(&[ended, let_in, let_in_and_lost], Instant::now());
-    assert_eq!((tally.never_in, tally.complete, tally.failed), (1, 1, 1));
+    let gone = Err(ParticipantError::Unreachable("refused".to_owned()));
+    let mut turned_away_by_a_crash = went("d", gone);
+    turned_away_by_a_crash.line = Line::NeverIn;
+    let all = [ended, let_in, let_in_and_lost, turned_away_by_a_crash];
+    let tally = tally(&all, Instant::now());
+    assert_eq!((tally.never_in, tally.complete, tally.failed), (1, 1, 2));
     assert_eq!(tally.stood_ms, [3_000, 7_000]);
     assert!(!tally.verdict().0);
 }
