@@ -3,7 +3,7 @@
 //!
 //! Timers cannot be counted by themselves, and need not be: each is waited for by a task, and ends with it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Weak;
@@ -17,8 +17,8 @@ use crate::harness::PATIENCE;
 /// What a server holds open.
 pub(crate) struct Handles {
     folder: PathBuf,
-    /// Names of sockets, as `/proc/self/fd` shows them. Ports are given out again, these are not.
-    sockets: BTreeSet<String>,
+    /// Sockets by their names, as `/proc/self/fd` shows them, each with what it is. Ports are given out again, names are not.
+    sockets: BTreeMap<String, String>,
 }
 
 impl Handles {
@@ -30,7 +30,11 @@ impl Handles {
         ours.extend(told.iter().map(SocketAddr::port));
         let provider = config.provider.openai_base_url.rsplit(':').next();
         let provider = provider.and_then(|rest| rest.split('/').next()?.parse().ok());
-        let sockets = sockets(|local, remote| ours.contains(&local) || Some(remote) == provider);
+        let sockets = sockets(|protocol, local, remote| match protocol {
+            Protocol::Tcp => ours.contains(&local) || Some(remote) == provider,
+            // Another story's socket may well have the number of our HTTP port.
+            Protocol::Udp => local == media.port(),
+        });
         Handles {
             folder: folder.to_owned(),
             sockets,
@@ -39,10 +43,13 @@ impl Handles {
 
     /// Those that are still open.
     fn open(&self) -> Vec<String> {
-        let is_ours = |target: &String| {
-            self.sockets.contains(target) || Path::new(target).starts_with(&self.folder)
+        let ours = |target: String| match self.sockets.get(&target) {
+            Some(socket) => Some(format!("{target} {socket}")),
+            None => Path::new(&target)
+                .starts_with(&self.folder)
+                .then_some(target),
         };
-        descriptors().into_iter().filter(is_ours).collect()
+        descriptors().into_iter().filter_map(ours).collect()
     }
 }
 
@@ -57,18 +64,32 @@ fn descriptors() -> Vec<String> {
         .collect()
 }
 
-/// Sockets of this network by local and remote port (`man 5 proc_net`: addresses in hexadecimal, the inode in column 10).
-fn sockets(wanted: impl Fn(u16, u16) -> bool) -> BTreeSet<String> {
+#[derive(Clone, Copy)]
+enum Protocol {
+    Tcp,
+    Udp,
+}
+
+/// Sockets of this network by protocol, local and remote port (`man 5 proc_net`: addresses in hexadecimal, the inode in column
+/// 10), with their protocol and addresses.
+fn sockets(wanted: impl Fn(Protocol, u16, u16) -> bool) -> BTreeMap<String, String> {
     let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
-    let mut found = BTreeSet::new();
-    for table in ["tcp", "tcp6", "udp", "udp6"] {
-        let table = std::fs::read_to_string(format!("/proc/self/net/{table}")).unwrap_or_default();
+    let mut found = BTreeMap::new();
+    for (name, protocol) in [
+        ("tcp", Protocol::Tcp),
+        ("tcp6", Protocol::Tcp),
+        ("udp", Protocol::Udp),
+        ("udp6", Protocol::Udp),
+    ] {
+        let table = std::fs::read_to_string(format!("/proc/self/net/{name}")).unwrap_or_default();
         for line in table.lines().skip(1) {
             let columns: Vec<&str> = line.split_whitespace().collect();
-            let ports = (port(columns[1]).unwrap(), port(columns[2]).unwrap());
+            let (local, remote) = (columns[1], columns[2]);
+            let is_wanted = wanted(protocol, port(local).unwrap(), port(remote).unwrap());
             // Without an inode nobody holds it: the kernel finishes it by itself.
-            if wanted(ports.0, ports.1) && columns[9] != "0" {
-                found.insert(format!("socket:[{}]", columns[9]));
+            if is_wanted && columns[9] != "0" {
+                let what = format!("{name} {local} {remote}");
+                found.insert(format!("socket:[{}]", columns[9]), what);
             }
         }
     }
@@ -104,4 +125,14 @@ pub(crate) async fn nothing_is_left(app: Weak<App>, handles: &Handles) {
             handles.open()
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_of_another_story_with_the_number_of_our_http_port_is_not_ours() {
+    let house = crate::harness::house(sim::provider::SimConfig::instant()).await;
+    let http = house.app().config.http.addr;
+    assert_ne!(http.port(), 0);
+    // Should it be taken, another story has it indeed.
+    let _theirs = std::net::UdpSocket::bind(http);
+    house.close().await;
 }
