@@ -154,7 +154,7 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
 async fn look(store: Store, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    while !stop.is_cancelled() {
+    loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => store.wake_all_lanes(),

@@ -59,22 +59,16 @@ pub(super) async fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
         output::line(format!("  run {run} of {}", extent.runs));
         runs.once(extent.length, u64::from(run)).await?;
     }
-    let mut figures = alone(&runs.idle, extent.runs)?;
+    let mut figures = alone(&runs.idle)?;
     figures.extend(together(&runs.many, &runs.few, extent)?);
-    figures.extend(beyond(&runs.fitting, &runs.twice, extent.runs)?);
+    figures.extend(beyond(&runs.fitting, &runs.twice)?);
     let first_voice = of(&runs.rush, |held| held.first_voice_p95_ms)?;
     let method = format!(
-        "{SESSIONS} joining within {} s, model delay 0, from the connection to the first audible packet by the participant's clock; {}",
+        "{SESSIONS} joining within {} s, model delay 0, from the connection to the first audible packet by the participant's clock",
         RUSH.as_secs(),
-        spread(&first_voice, extent.runs),
     );
-    figures.push(Figure::new(
-        "first_voice_rush_p95",
-        median(&first_voice),
-        "ms",
-        Some("<= 500"),
-        method,
-    ));
+    let (name, goal) = ("first_voice_rush_p95", Some("<= 500"));
+    figures.push(medians(name, "ms", goal, &first_voice, &method));
     Ok(figures)
 }
 
@@ -112,12 +106,11 @@ async fn nothing_to_do() -> anyhow::Result<Idle> {
     })
 }
 
-fn alone(idle: &[Idle], runs: u32) -> anyhow::Result<Vec<Figure>> {
+fn alone(idle: &[Idle]) -> anyhow::Result<Vec<Figure>> {
     let of = |value: fn(&Idle) -> f64| idle.iter().map(value).collect::<Vec<f64>>();
     anyhow::ensure!(!idle.is_empty(), "nothing was measured");
     let figure = |name, unit, goal, values: &[f64], what: &str| {
-        let method = format!("{what}; {}", spread(values, runs));
-        Figure::new(name, median(values), unit, Some(goal), method)
+        medians(name, unit, Some(goal), values, what)
     };
     Ok(vec![
         figure(
@@ -163,9 +156,8 @@ fn together(many: &[Held], few: &[Held], extent: Extent) -> anyhow::Result<Vec<F
         extent.length.as_secs(),
         RAMP.as_secs()
     );
-    let figure = |name, unit, goal: Option<&str>, values: &[f64], what: &str| {
-        let method = format!("{what}; {setting}; {}", spread(values, extent.runs));
-        Figure::new(name, median(values), unit, goal, method)
+    let figure = |name, unit, goal, values: &[f64], what: &str| {
+        medians(name, unit, goal, values, &format!("{what}; {setting}"))
     };
     let ratio: Vec<f64> = added
         .iter()
@@ -223,7 +215,7 @@ fn together(many: &[Held], few: &[Held], extent: Extent) -> anyhow::Result<Vec<F
             &ratio,
             &format!(
                 "the same, divided by its value at {FEW} sessions ({})",
-                spread(&added_few, extent.runs)
+                spread(&added_few)
             ),
         ),
         figure(
@@ -237,7 +229,7 @@ fn together(many: &[Held], few: &[Held], extent: Extent) -> anyhow::Result<Vec<F
 }
 
 /// Twice as many as there are places: whether those who are in notice.
-fn beyond(fitting: &[Held], twice: &[Held], runs: u32) -> anyhow::Result<Vec<Figure>> {
+fn beyond(fitting: &[Held], twice: &[Held]) -> anyhow::Result<Vec<Figure>> {
     let p95 = |held: &Held| held.heard_latency_p95_ms;
     let (alone, beside) = (of(fitting, p95)?, of(twice, p95)?);
     let more: Vec<f64> = beside.iter().zip(&alone).map(|(b, a)| b - a).collect();
@@ -250,8 +242,13 @@ fn beyond(fitting: &[Held], twice: &[Held], runs: u32) -> anyhow::Result<Vec<Fig
         CROWD_HELD.as_secs()
     );
     let figure = |name, unit, goal, values: &[f64], what: &str| {
-        let method = format!("{what}; {setting}; {}", spread(values, runs));
-        Figure::new(name, median(values), unit, Some(goal), method)
+        medians(
+            name,
+            unit,
+            Some(goal),
+            values,
+            &format!("{what}; {setting}"),
+        )
     };
     Ok(vec![
         figure(
@@ -268,7 +265,7 @@ fn beyond(fitting: &[Held], twice: &[Held], runs: u32) -> anyhow::Result<Vec<Fig
             &more,
             &format!(
                 "by how much the 95th percentile of heard latency of those who are in is above that of {PLACES} alone ({})",
-                spread(&alone, runs)
+                spread(&alone)
             ),
         ),
     ])
@@ -288,10 +285,17 @@ fn median(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn spread(values: &[f64], runs: u32) -> String {
+/// A figure that is the median of one value of each run.
+fn medians(name: &str, unit: &str, goal: Option<&str>, values: &[f64], method: &str) -> Figure {
+    let method = format!("{method}; {}", spread(values));
+    Figure::new(name, median(values), unit, goal, method)
+}
+
+fn spread(values: &[f64]) -> String {
     let all: Vec<String> = values.iter().map(|value| format!("{value:.4}")).collect();
     format!(
-        "median of {runs} runs ({}), {}",
+        "median of {} runs ({}), {}",
+        all.len(),
         all.join(", "),
         machine::describe()
     )
